@@ -1,0 +1,1 @@
+"""From a site's answers to rows in raw tables: stage, validate, merge."""

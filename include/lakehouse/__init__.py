@@ -1,0 +1,1 @@
+"""The lake: branches, tables and versions, behind one interface for both profiles."""

@@ -1,0 +1,1 @@
+"""The source: sites, their days, and the client that reads them."""

@@ -1,0 +1,1 @@
+"""The steps of one run as functions, with no orchestrator."""

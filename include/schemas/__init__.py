@@ -1,0 +1,1 @@
+"""The contracts of raw tables, facts, metrics and marts, as Pandera models."""

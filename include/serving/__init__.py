@@ -1,0 +1,1 @@
+"""Postgres: the lease, the published marts, their roles."""

@@ -1,0 +1,81 @@
+"""Every setting a user meets, read from the environment (and the project's `.env`) in one place."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from include.errors import SettingsError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+DEFAULT_SITE = "home"
+DEMO_SITE = "demo"
+
+
+class Settings(BaseSettings):
+    """The settings, validated. Field names are the environment variables in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    lakehouse_profile: Literal["embedded", "trino"] = "embedded"
+    lakehouse_home: Path = PROJECT / ".lakehouse"
+    lakehouse_postgres_port: int = Field(default=5433, ge=1, le=65535)
+    lakehouse_airflow_port: int = Field(default=8080, ge=1, le=65535)
+
+    nightscout_url: str | None = None
+    nightscout_token: SecretStr | None = None
+    nightscout_api_secret: SecretStr | None = None
+    nightscout_time_zone: str | None = None
+    nightscout_site: str = DEFAULT_SITE
+    sites_file: Path = PROJECT / "include" / "sites.yaml"
+
+    lookback_days: int = Field(default=3, ge=0)
+    heal_days: int = Field(default=90, ge=0)
+    catchup_days: int = Field(default=7, ge=0)
+    max_quarantine_pct: float = Field(default=20, ge=0, le=100)
+    max_missing_pct: float = Field(default=20, ge=0, le=100)
+    stage_retention_days: int = Field(default=30, ge=1)
+
+    @field_validator("lakehouse_home", "sites_file")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        """A relative path means the same wherever a command is started from: below the project."""
+        return (PROJECT / path.expanduser()).resolve()
+
+    @model_validator(mode="after")
+    def _one_way_to_authenticate(self) -> Self:
+        if self.nightscout_token and self.nightscout_api_secret:
+            raise ValueError("set NIGHTSCOUT_TOKEN or NIGHTSCOUT_API_SECRET, not both")
+        return self
+
+    @cached_property
+    def stage_path(self) -> Path:
+        """Where staged reads lie on the embedded profile."""
+        return self.lakehouse_home / "stage"
+
+    @cached_property
+    def postgres_path(self) -> Path:
+        """Where the embedded Postgres keeps its data, password and log."""
+        return self.lakehouse_home / "postgres"
+
+    @cached_property
+    def dbt_path(self) -> Path:
+        """Where dbt writes its manifest, compiled SQL and logs."""
+        return self.lakehouse_home / "dbt"
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises SettingsError with one line per setting that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [
+            f"{'.'.join(map(str, problem['loc'])).upper() or 'settings'}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise SettingsError("; ".join(wrong) + " (set it in the environment or in .env)") from None
