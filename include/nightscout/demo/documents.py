@@ -1,0 +1,107 @@
+"""The demo site's documents: a pure function of the local day and of now."""
+
+from collections.abc import Iterator
+from datetime import date, datetime
+from functools import lru_cache
+
+from include.nightscout.demo.days import (
+    DEMO_ZONE,
+    FIRST_DAY,
+    ONE_DAY,
+    day_end,
+    day_start,
+    days_back,
+    local_day,
+    milliseconds_of,
+    timestamp_text,
+)
+from include.nightscout.demo.entries import entry_versions
+from include.nightscout.demo.treatments import BASAL_UNITS_PER_HOUR, treatment_versions
+from include.nightscout.demo.versions import SECOND_MS, Document, ObjectId, Version, document_id
+
+VERSIONS = {"entries": entry_versions, "treatments": treatment_versions}
+DAYS_KEPT = 100
+
+
+@lru_cache(maxsize=len(VERSIONS) * DAYS_KEPT)
+def _versions(collection: str, day: date) -> tuple[Version, ...]:
+    return VERSIONS[collection](day)
+
+
+def newest_first(collection: str, earliest: float, latest: float, now: float) -> Iterator[Document]:
+    """The documents shown at `now` whose instant lies in [earliest, latest], newest first, day by day.
+
+    Instants are epoch milliseconds; the ends may be infinite. The documents are shared: do not change
+    them. Nothing lies before FIRST_DAY or after `now`. Raises KeyError for an unknown collection.
+    """
+    start = max(earliest, day_start(FIRST_DAY) * SECOND_MS)
+    end = min(latest, now)
+    if start > end:
+        return
+    for day in days_back(local_day(end), local_day(start)):
+        yield from _shown(collection, day, start, end, now)
+
+
+def _shown(collection: str, day: date, start: float, end: float, now: float) -> list[Document]:
+    """One local day, newest first. The next day is asked too: what it wrote down may have moved here."""
+    start = max(start, day_start(day) * SECOND_MS)
+    before = day_end(day) * SECOND_MS
+    found = [
+        version
+        for each in (day, day + ONE_DAY)
+        for version in _versions(collection, each)
+        if start <= version.instant <= end and version.instant < before and version.is_shown(now)
+    ]
+    found.sort(key=lambda version: (version.instant, version.document["_id"]), reverse=True)
+    return [version.document for version in found]
+
+
+def documents(collection: str, start: datetime, end: datetime, now: datetime) -> list[Document]:
+    """What the demo site holds at `now` for the window [start, end), newest first; the caller owns it.
+
+    `collection` is "entries" or "treatments"; the instants are aware. The answer is settled 48 hours
+    after the end: it is the same for every later `now`.
+    """
+    earliest, before = milliseconds_of(start), milliseconds_of(end)
+    return [
+        dict(document)
+        for document in newest_first(collection, earliest, before, milliseconds_of(now))
+        if _instant(document) < before
+    ]
+
+
+def _instant(document: Document) -> float:
+    if "date" in document:
+        return float(document["date"])
+    return milliseconds_of(datetime.fromisoformat(document["created_at"]))
+
+
+def profile() -> Document:
+    """The person's only profile, valid since the first day."""
+    since = day_start(FIRST_DAY) * SECOND_MS
+    basal = [_setting(hour, units) for hour, units in BASAL_UNITS_PER_HOUR]
+    store = {
+        "dia": 6,
+        "timezone": DEMO_ZONE,
+        "units": "mg/dl",
+        "basal": basal,
+        "carbratio": [_setting(0, 10)],
+        "sens": [_setting(0, 45)],
+        "target_low": [_setting(0, 100)],
+        "target_high": [_setting(0, 115)],
+    }
+    return {
+        "_id": ObjectId(document_id("profile", since)),
+        "defaultProfile": "Default",
+        "startDate": timestamp_text(since),
+        "mills": since,
+        "units": "mg/dl",
+        "store": {"Default": store},
+        "created_at": timestamp_text(since),
+    }
+
+
+def _setting(hour: int, value: float) -> Document:
+    return {"time": f"{hour:02d}:00", "value": value, "timeAsSeconds": hour * 3600}
+
+
