@@ -100,8 +100,9 @@ def selects(window: Window, document: dict[str, Any]) -> bool:
     """
     if window.collection is Collection.ENTRIES:
         date = document.get("date")
-        is_number = isinstance(date, int | float) and not isinstance(date, bool)
-        return is_number and milliseconds(window.start) <= date < milliseconds(window.end)
+        if not isinstance(date, int | float) or isinstance(date, bool):
+            return False
+        return milliseconds(window.start) <= date < milliseconds(window.end)
     created_at = document.get("created_at")
     if not isinstance(created_at, str):
         return False

@@ -70,11 +70,9 @@ def day_start(zones: tuple[ZoneValidity, ...], day: date) -> datetime:
     A zone takes effect when its valid-from date starts in the new zone. The day before it then has more
     or fewer hours; after a jump over the date line it has none, and starts where the next one does.
     """
-    starts = [_midnight(zone_on(zones, day), day)]
-    for validity in zones:
-        if validity.valid_from is not None and validity.valid_from > day:
-            starts.append(_midnight(validity.zone, validity.valid_from))
-    return min(starts)
+    changes = ((validity.zone, validity.valid_from) for validity in zones)
+    later_starts = [_midnight(zone, start) for zone, start in changes if start is not None and start > day]
+    return min([_midnight(zone_on(zones, day), day), *later_starts])
 
 
 def day_end(zones: tuple[ZoneValidity, ...], day: date) -> datetime:
@@ -106,7 +104,7 @@ def split_days(
 
 
 def _midnight(zone: str, day: date) -> datetime:
-    """The first instant, in UTC, at which clocks in `zone` show `day` or later; of two midnights the first."""
+    """The first instant, in UTC, at which clocks in `zone` show `day` or a later date."""
     midnight = datetime.combine(day, time.min, ZoneInfo(zone))
     instant = midnight.astimezone(UTC)
     if instant.astimezone(midnight.tzinfo).replace(tzinfo=None) == midnight.replace(tzinfo=None):
