@@ -1,0 +1,53 @@
+"""The schema `ops`: by what runs agree with each other, and what readers are told about what they read."""
+
+from include.serving.postgres import Postgres
+from include.serving.server import READER
+
+# The lease is one row that stays: only so can its number never decrease.
+TABLES = """
+create schema if not exists ops;
+create table if not exists ops.lease (
+    is_only boolean primary key default true check (is_only),
+    number bigint not null,
+    dag_id text,
+    run_id text,
+    home text,
+    pid bigint,
+    host text,
+    taken_at timestamptz not null,
+    life interval not null,
+    expires_at timestamptz not null
+);
+create table if not exists ops.publication (
+    is_current boolean primary key default true check (is_current),
+    version text not null,
+    run_id text not null,
+    published_at timestamptz not null,
+    row_counts jsonb not null
+);
+create table if not exists ops.publication_history (
+    publication_number bigint generated always as identity primary key,
+    version text not null,
+    run_id text not null,
+    published_at timestamptz not null,
+    row_counts jsonb not null
+);
+comment on table ops.publication is 'The version of the lake that the published tables show; one row.';
+comment on table ops.publication_history is 'Every publication there was, the newest last.';
+"""
+GRANTS = f"""
+grant usage on schema ops to {READER};
+grant select on ops.publication, ops.publication_history to {READER};
+"""
+LOCK = "select pg_advisory_xact_lock(hashtextextended('nightscout-lakehouse operations', 0))"
+EXISTS = "select to_regclass('ops.publication_history') is not null"
+
+
+def prepare(postgres: Postgres) -> None:
+    """Make the tables of `ops` where they are absent; any number of processes may ask at once."""
+    with postgres.transaction() as connection:
+        if connection.execute(EXISTS).fetchone() == (True,):
+            return
+        connection.execute(LOCK)  # `create if not exists` alone fails when two do it at once
+        connection.execute(TABLES)
+        connection.execute(GRANTS)

@@ -1,0 +1,99 @@
+"""Postgres as the rest of the project sees it: a place to connect to, started when it is the embedded one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+
+from include.errors import ServiceError
+from include.serving.server import DATABASE, HOST, OWNER, READER, Server
+from include.settings import Settings
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One database of one server, seen as one role."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What libpq wants to know, by its names; the password is among it: never print it."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.database,
+            "user": self.user,
+            "password": self.password,
+        }
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection in one transaction, committed at the end of the block, undone when it raises.
+
+        Raises ServiceError when Postgres cannot be reached or fails; wrong statements stay psycopg's errors.
+        """
+        try:
+            with psycopg.connect("", connect_timeout=10, **self.parameters) as connection:
+                yield connection
+        except psycopg.OperationalError as error:
+            said = error.diag.message_primary or " ".join(str(error).split("\n")[0].split())
+            raise ServiceError(f"Postgres on {self.host}:{self.port} is not usable: {said}") from None
+
+
+def ensure(settings: Settings) -> Postgres:
+    """The embedded Postgres as its owner, started when it does not run; it outlives this process.
+
+    Raises ServiceError: port in use, folder not writable, disk full, password file gone.
+    """
+    return _ensure(settings, OWNER)
+
+
+def reader(settings: Settings) -> Postgres:
+    """The embedded Postgres as the role that may only read, started when it does not run."""
+    return _ensure(settings, READER)
+
+
+def is_running(settings: Settings) -> bool:
+    """Whether the embedded Postgres runs; starts and creates nothing."""
+    server = _server(settings)
+    if not server.folder.exists():
+        return False
+    with server.locked():
+        return server.is_running()
+
+
+def stop(settings: Settings) -> None:
+    """Ask the embedded Postgres to stop, and wait until it has; no matter when it does not run."""
+    server = _server(settings)
+    if server.folder.exists():
+        with server.locked():
+            server.stop()
+
+
+def remove(settings: Settings) -> None:
+    """Stop the embedded Postgres and delete all it keeps, also what root had to put elsewhere."""
+    server = _server(settings)
+    if server.folder.exists():
+        with server.locked():
+            server.stop()
+            server.remove()
+
+
+def _ensure(settings: Settings, role: str) -> Postgres:
+    server = _server(settings)
+    with server.locked():
+        server.start()
+        return Postgres(HOST, server.served_port(), DATABASE, role, server.password(role))
+
+
+def _server(settings: Settings) -> Server:
+    return Server(settings.postgres_path, settings.lakehouse_postgres_port)

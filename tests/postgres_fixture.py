@@ -1,0 +1,41 @@
+"""A real embedded Postgres for tests: one a session, stopped and deleted at its end."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from include.serving.postgres import Postgres, ensure, remove
+from include.settings import Settings
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def embedded_settings(home: Path) -> Settings:
+    """Settings of an embedded lakehouse below `home`, on a port of its own."""
+    return Settings(_env_file=None, lakehouse_home=home, lakehouse_postgres_port=free_port())
+
+
+@pytest.fixture(scope="session")
+def postgres_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    settings = embedded_settings(tmp_path_factory.mktemp("lakehouse"))
+    yield settings
+    remove(settings)
+
+
+@pytest.fixture
+def postgres(postgres_settings: Settings) -> Postgres:
+    """The session's Postgres, emptied."""
+    postgres = ensure(postgres_settings)
+    with postgres.transaction() as connection:
+        for (schema,) in connection.execute(
+            "select nspname from pg_namespace where nspname !~ '^(pg_|information_schema|public)'"
+        ).fetchall():
+            connection.execute(f'drop schema "{schema}" cascade')
+    return postgres
