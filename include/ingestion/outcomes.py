@@ -1,0 +1,141 @@
+"""What became of every staged read, as `raw.ingest_outcomes` tells: coverage, progress, origins."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import polars as pl
+import pyarrow as pa
+from pyiceberg.table import Table
+
+from include.ingestion.spans import Span, join_spans
+from include.nightscout.windows import Collection
+from include.schemas import RAW_TABLES, arrow_schema
+
+MERGED = "merged"
+FAILED = "failed"
+LEFT_OUT = "left_out"
+SET_ASIDE = "set_aside"
+
+WINDOW = "window"
+LOOK_UP = "look_up"
+MOVE = "move"  # a person accepted that a site has another origin; no documents were read
+
+DEMO_ORIGIN = "demo"
+
+COUNTS = (
+    "document_count",
+    "accepted_count",
+    "quarantined_count",
+    "inserted_count",
+    "updated_count",
+    "unchanged_count",
+    "revived_count",
+    "retired_count",
+    "retired_live_count",
+    "superseded_count",
+    "tombstoned_count",
+    "kept_missing_count",
+)
+
+_COLUMNS = (
+    "read_id",
+    "site_id",
+    "collection",
+    "kind",
+    "origin",
+    "window_start",
+    "window_end",
+    "fetched_at",
+    "lease_number",
+    "status",
+    "message",
+)
+_SCHEMA = {name: RAW_TABLES["ingest_outcomes"].schema.columns[name].dtype.type for name in _COLUMNS}
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The outcomes of one version or branch, without their counts: one row a staged read."""
+
+    rows: pl.DataFrame
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Those of a lake that has no version yet."""
+        return cls(pl.DataFrame(schema=_SCHEMA))
+
+    @classmethod
+    def read(cls, table: Table) -> Self:
+        """Those of the table `raw.ingest_outcomes` of a version or branch."""
+        if table.current_snapshot() is None:
+            return cls.empty()
+        frame = pl.DataFrame(table.scan(selected_fields=_COLUMNS).to_arrow())
+        return cls(frame.select(pl.col(name).cast(dtype) for name, dtype in _SCHEMA.items()))
+
+    def merged_reads(self) -> set[str]:
+        """`read_id` of every read whose documents are in raw or in quarantine."""
+        return set(self._merged()["read_id"])
+
+    def whole(self) -> dict[tuple[str, Collection], list[Span]]:
+        """What windows read whole cover, per site and collection: disjoint half-open spans, ascending."""
+        spans: dict[tuple[str, Collection], list[Span]] = defaultdict(list)
+        windows = self._windows().select("site_id", "collection", "window_start", "window_end")
+        for site_id, collection, start, end in windows.iter_rows():
+            spans[site_id, Collection(collection)].append((start, end))
+        return {of: join_spans(found) for of, found in spans.items()}
+
+    def data_through(self, site_id: str) -> datetime | None:
+        """How far the site's data reaches: the least, over its collections, of the greatest end of a window
+        read whole. None until each collection has one."""
+        spans = self.whole()
+        ends = [spans[site_id, of][-1][1] for of in Collection if (site_id, of) in spans]
+        return min(ends) if len(ends) == len(Collection) else None
+
+    def origins(self) -> dict[str, str]:
+        """The origin each site id is bound to: that of its first merged outcome, or of its last move."""
+        merged = self._merged().sort("lease_number", "fetched_at", "read_id")
+        first = merged.group_by("site_id", maintain_order=True).first()
+        moved = merged.filter(pl.col("kind") == MOVE).group_by("site_id", maintain_order=True).last()
+        return dict(first.select("site_id", "origin").iter_rows()) | dict(
+            moved.select("site_id", "origin").iter_rows()
+        )
+
+    def real_sites(self) -> list[str]:
+        """Ids of the sites in this lake that are not the demo site, sorted."""
+        return sorted(site_id for site_id, origin in self.origins().items() if origin != DEMO_ORIGIN)
+
+    def written_under(self, lease_number: int) -> pl.DataFrame:
+        """The outcomes that the run holding this lease wrote."""
+        return self.rows.filter(pl.col("lease_number") == lease_number)
+
+    def _merged(self) -> pl.DataFrame:
+        return self.rows.filter(pl.col("status") == MERGED)
+
+    def _windows(self) -> pl.DataFrame:
+        return self._merged().filter(pl.col("kind") == WINDOW)
+
+
+def outcome_rows(rows: Iterable[dict[str, Any]]) -> pa.Table:
+    """Rows of `raw.ingest_outcomes`; columns a row does not name are null."""
+    return pa.Table.from_pylist(list(rows), schema=arrow_schema(RAW_TABLES["ingest_outcomes"]))
+
+
+def move_row(site_id: str, origin: str, at: datetime, run_id: str, lease_number: int) -> dict[str, Any]:
+    """The outcome that binds a site id to another origin from now on."""
+    return {
+        "read_id": f"{site_id}-move--{run_id}",
+        "site_id": site_id,
+        "collection": Collection.ENTRIES.value,
+        "kind": MOVE,
+        "origin": origin,
+        "window_start": at,
+        "window_end": at,
+        "run_id": run_id,
+        "lease_number": lease_number,
+        "fetched_at": at,
+        "status": MERGED,
+        "message": f"moved to {origin}",
+    }

@@ -1,0 +1,86 @@
+"""The documents of one site and collection as a raw table holds them: light columns, whole rows of a few."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from operator import or_
+
+import polars as pl
+import pyarrow as pa
+from pyiceberg import expressions
+from pyiceberg.expressions import And, BooleanExpression
+from pyiceberg.table import Table
+
+from include.ingestion.spans import Span, join_spans
+from include.ingestion.state import FILTER_FIELD
+from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
+
+MOST_KEYS = 200  # PyIceberg prunes no file by a longer list
+
+# PyIceberg's own signatures confuse the type checker
+_equal: Callable[..., BooleanExpression] = expressions.EqualTo
+_one_of: Callable[..., BooleanExpression] = expressions.In
+_at_least: Callable[..., BooleanExpression] = expressions.GreaterThanOrEqual
+_at_most: Callable[..., BooleanExpression] = expressions.LessThanOrEqual
+_below: Callable[..., BooleanExpression] = expressions.LessThan
+
+_LIGHT = ("_id", "content_hash", "deleted_at", "ingested_at", "first_seen_at")
+
+
+class RawDocuments:
+    """Reads a raw table of a branch; writes nothing."""
+
+    def __init__(self, table: Table, site_id: str, collection: Collection) -> None:
+        self._table = table
+        self._collection = collection
+        self._columns = (*_LIGHT, FILTER_FIELD[collection])
+        self._of_site = _equal("site_id", site_id)
+        self._is_empty = table.current_snapshot() is None
+
+    def light(self, windows: Sequence[Window], identifiers: pl.Series) -> pl.DataFrame:
+        """Each stored document that the filter of one of the windows selects, and each with one of these ids.
+
+        Columns `_id, content_hash, deleted_at, ingested_at, first_seen_at` and the filter's own.
+        """
+        if self._is_empty:
+            empty = self._table.schema().as_arrow().empty_table()
+            return pl.DataFrame(empty.select(self._columns))
+        near = self._near(windows)
+        others = identifiers.filter(~identifiers.is_in(near["_id"].implode())).unique()
+        return pl.concat([near, self._with_keys(others)]) if len(others) else near
+
+    def whole(self, identifiers: Sequence[str]) -> Iterator[pa.Table]:
+        """Every column of these documents, in parts."""
+        for first in range(0, len(identifiers), MOST_KEYS):
+            keys = _one_of("_id", identifiers[first : first + MOST_KEYS])
+            yield self._table.scan(row_filter=And(self._of_site, keys)).to_arrow()
+
+    def live_count(self) -> int:
+        """How many documents are live: each file counts its nulls of `deleted_at`."""
+        if self._is_empty:
+            return 0
+        field = self._table.schema().find_field("deleted_at")
+        files = self._table.scan(row_filter=self._of_site, selected_fields=(field.name,)).plan_files()
+        return sum(task.file.null_value_counts[field.field_id] for task in files)
+
+    def _near(self, windows: Sequence[Window]) -> pl.DataFrame:
+        """By the column that holds what a site's filter compares: exact, and files are pruned by it."""
+        spans = join_spans((window.start, window.end) for window in windows)
+        return self._scan(reduce(or_, (self._selects(span) for span in spans)))
+
+    def _with_keys(self, identifiers: pl.Series) -> pl.DataFrame:
+        """Documents that lie outside the windows: edited to another time since, or another day's look-up."""
+        if len(identifiers) <= MOST_KEYS:
+            return self._scan(_one_of("_id", identifiers.to_list()))
+        low, high = identifiers.min(), identifiers.max()
+        found = self._scan(And(_at_least("_id", low), _at_most("_id", high)))
+        return found.filter(pl.col("_id").is_in(identifiers.implode()))
+
+    def _scan(self, condition: BooleanExpression) -> pl.DataFrame:
+        scan = self._table.scan(row_filter=And(self._of_site, condition), selected_fields=self._columns)
+        return pl.DataFrame(scan.to_arrow().select(self._columns))
+
+    def _selects(self, span: Span) -> BooleanExpression:
+        field, (start, end) = FILTER_FIELD[self._collection], span
+        if self._collection is Collection.ENTRIES:
+            return And(_at_least(field, float(milliseconds(start))), _below(field, float(milliseconds(end))))
+        return And(_at_least(field, iso_milliseconds(start)), _below(field, iso_milliseconds(end)))
