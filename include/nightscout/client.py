@@ -1,7 +1,29 @@
 """Reads one Nightscout site through API v1."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
+
+from include.errors import SourceContractError, SourceError, SourceRefusedError
+from include.nightscout.authentication import EXCHANGE_REQUEST, Authentication, json_web_token_in
+from include.nightscout.bodies import Document, documents_in
+from include.nightscout.questions import (
+    contradicts,
+    look_up_requests,
+    older_request,
+    path_of,
+    window_request,
+)
+from include.nightscout.sites import Site
+from include.nightscout.transport import Limits, Transport
+from include.nightscout.windows import EPOCH, MILLISECOND, Collection, Window, milliseconds, utc_now
+
+Parsed = TypeVar("Parsed")
+
+PAGE_COUNT = 20_000  # 31 days of a reading every five minutes are 9,000, of one a minute 45,000
+HINT_LIMITS = Limits(connect_seconds=5, silence_seconds=10, deadline_seconds=15, attempts=1)
 
 
 @dataclass(frozen=True)
@@ -15,3 +37,129 @@ class Answer:
     request: str
     documents: tuple[str, ...]
     fetched_at: datetime
+
+
+class Client:
+    """Asks one site. Every method raises SourceError: refused, unavailable, or no Nightscout at all."""
+
+    def __init__(
+        self,
+        site_id: str,
+        transport: Transport,
+        authentication: Authentication,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        page_count: int = PAGE_COUNT,
+    ) -> None:
+        self._site_id = site_id
+        self._transport = transport
+        self._authentication = authentication
+        self._now = now
+        self._page_count = page_count
+
+    def read_window(self, window: Window) -> Answer:
+        """Every document that the window's filter selects (see `selects`), in the order of the requests.
+
+        A full page may have been cut: its window is asked again in two halves. A document that the filter
+        cannot have selected means that the site ignores it, and nothing it says about a window is used.
+        """
+        fetched_at = self._now()
+        documents = self._read(window)
+        texts = tuple(document.text for document in documents)
+        return Answer(window_request(window, self._page_count), texts, fetched_at)
+
+    def look_up(self, collection: Collection, document_id: str) -> Answer:
+        """The document with this `_id`, wherever its date has moved; no documents when the site has none.
+
+        `request` is the one that found it, else the last one.
+        """
+        fetched_at = self._now()
+        for request in look_up_requests(collection, document_id):
+            documents = self._get(request, documents_in)
+            if any(document.content.get("_id") != document_id for document in documents):
+                raise self._ignored_filter(collection)
+            if documents:
+                break
+        return Answer(request, tuple(document.text for document in documents), fetched_at)
+
+    def has_older(self, collection: Collection, before: datetime) -> bool:
+        """Whether the site still holds anything of the collection from before this instant."""
+        documents = self._get(older_request(collection, before), documents_in)
+        if any(contradicts(document.content, collection, None, before) for document in documents):
+            raise self._ignored_filter(collection)
+        return bool(documents)
+
+    def profile_zone(self) -> str | None:
+        """The time zone that the newest profile names, unchecked; None when it names none."""
+        profiles = self._get("/api/v1/profile.json?count=1", documents_in)
+        newest = profiles[0].content if profiles else {}
+        store = newest.get("store")
+        profile = store.get(newest.get("defaultProfile")) if isinstance(store, dict) else None
+        zone = profile.get("timezone") if isinstance(profile, dict) else None
+        return zone if isinstance(zone, str) and zone else None
+
+    def _read(self, window: Window) -> list[Document]:
+        """The documents of a window, from as many requests as it needs."""
+        documents = self._get(window_request(window, self._page_count), documents_in)
+        for document in documents:
+            if contradicts(document.content, window.collection, window.start, window.end):
+                raise self._ignored_filter(window.collection)
+        if len(documents) < self._page_count:
+            return documents
+        start, end = milliseconds(window.start), milliseconds(window.end)
+        if end - start == 1:
+            raise SourceContractError(
+                f"site {self._site_id}, {path_of(window.collection)}: has {len(documents)} documents or more "
+                f"of the same millisecond, {window.start.isoformat()}"
+            )
+        middle = EPOCH + (start + end) // 2 * MILLISECOND
+        first = Window(window.site_id, window.collection, window.start, middle)
+        second = Window(window.site_id, window.collection, middle, window.end)
+        return self._read(first) + self._read(second)
+
+    def _get(self, request: str, parse: Callable[[bytes], Parsed]) -> Parsed:
+        """The parsed answer. A token is exchanged first, and once again when its exchange is refused later."""
+        was_exchanged = self._authentication.is_token and self._authentication.header is not None
+        if self._authentication.is_token and not was_exchanged:
+            self._exchange()
+        try:
+            return self._transport.get(request, parse, self._authentication.header)
+        except SourceRefusedError:
+            if not was_exchanged:
+                raise
+        self._exchange()
+        return self._transport.get(request, parse, self._authentication.header)
+
+    def _exchange(self) -> None:
+        """Exchanges the access token for a JSON web token, valid for some hours."""
+        given = self._transport.get(EXCHANGE_REQUEST, json_web_token_in, self._authentication.exchange())
+        self._authentication.accept(given)
+
+    def _ignored_filter(self, collection: Collection) -> SourceContractError:
+        return SourceContractError(
+            f"site {self._site_id}, {path_of(collection)}: answers with documents that were not asked for, "
+            "so it ignores the filter and cannot be read"
+        )
+
+
+@contextmanager
+def open_client(site: Site, limits: Limits | None = None) -> Iterator[Client]:
+    """A client of the site, with one session while it is open; the demo site is served meanwhile."""
+    authentication = Authentication(site.credentials)
+    with ExitStack() as stack:
+        url = site.url
+        if site.is_demo:
+            from include.nightscout.demo.server import serve
+
+            url = stack.enter_context(serve())
+        transport = stack.enter_context(Transport(site.site_id, url, authentication, limits))
+        yield Client(site.site_id, transport, authentication)
+
+
+def read_profile_zone(site: Site) -> str | None:
+    """The zone of the site's profile as a hint for messages; None when it cannot be had quickly."""
+    try:
+        with open_client(site, HINT_LIMITS) as client:
+            return client.profile_zone()
+    except SourceError:
+        return None
