@@ -1,1 +1,1 @@
-"""Airflow's side: timetable, defaults, dbt task group, run keys, notifiers; the only package that knows it."""
+"""Airflow's side: timetable, defaults, tasks, the dbt group, notifiers; the only package that knows it."""

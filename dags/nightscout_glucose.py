@@ -1,0 +1,81 @@
+"""### Glucose, hour by hour
+
+Copies entries and treatments of every configured Nightscout site into the lakehouse, rebuilds all tables on a
+branch of the run's own, and shows them to readers at once, or not at all.
+
+**Partitions** are calendar days (`2024-10-15`), read in each site's own time zone. Hourly ticks refresh the
+open day and look back `LOOKBACK_DAYS`; missed days catch up, one run each; a backfill makes one run a day. A
+range in the form (`start`, `end`) is one run: the way to load years.
+
+**When it fails**, main and the published tables are as they were, and the task `verdict` names the site or
+the task, and the reason.
+
+- A site that could not be read, or is over a limit, keeps its last data; the others went on. The next run
+  reads what is missing. To accept what was refused, trigger a run whose form raises that limit.
+- `dbt.build` names the model or test. After a fix clear the whole run, or wait for the next one.
+- "clear the whole run" means it: another run wrote meanwhile, and clearing single tasks cannot help.
+
+Reads Nightscout. Writes `raw`, bronze to marts, and the schema `marts` in Postgres. Updates the assets
+`nightscout_raw` and `nightscout_marts`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import TriggerRule, dag, task
+
+from include.orchestration import tasks
+from include.orchestration.dbt_group import dbt_group
+from include.orchestration.defaults import API_POOL, DEFAULT_ARGS
+from include.orchestration.events import MARTS, RAW
+from include.orchestration.form import FORM
+from include.orchestration.notifiers import LogLine
+from include.orchestration.timetable import DailyPartitionTimetable
+from include.settings import load_settings
+
+SETTINGS = load_settings()
+WINDOW = "{% set w = task.op_kwargs['window'] %}{{ w.site_id }} {{ w.collection }} {{ w.start }}..{{ w.end }}"
+
+take_lease = task.sensor(mode="poke", poke_interval=5, timeout=7200, execution_timeout=None)(tasks.take_lease)
+plan = task(tasks.plan)
+open_branch = task(tasks.open_branch)
+stage = task(pool=API_POOL, map_index_template=WINDOW)(tasks.stage)
+validate = task(tasks.validate)
+merge = task(outlets=[RAW])(tasks.merge)
+audit = task(tasks.audit)
+promote = task(tasks.promote)
+publish = task(outlets=[MARTS], trigger_rule=TriggerRule.ALL_DONE)(tasks.publish)
+verdict = task(trigger_rule=TriggerRule.ALL_DONE, retries=0)(tasks.verdict)
+close_run = task(tasks.close_run)
+
+
+@dag(
+    schedule=DailyPartitionTimetable("5 * * * *", timezone="UTC", catchup_days=SETTINGS.catchup_days),
+    start_date=datetime(1970, 1, 1, tzinfo=UTC),  # `dags test` of an older day would run nothing, and succeed
+    catchup=True,  # the timetable bounds it
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=12),
+    params=FORM,
+    default_args=DEFAULT_ARGS,
+    on_success_callback=LogLine("run_succeeded"),
+    on_failure_callback=LogLine("run_failed"),
+    doc_md=__doc__,
+    tags=["nightscout", "glucose", "hourly"],
+)
+def nightscout_glucose() -> None:
+    lease = take_lease()
+    windows = plan(lease)
+    planned = windows["plan"]
+    branch = open_branch(lease, planned)
+    staged = stage.partial(branch=branch).expand(window=windows)
+    merged = merge(branch, staged, validate(branch, staged), planned)
+    models = dbt_group(SETTINGS, branch_task="open_branch")
+    audited = audit(branch, merged)
+    promoted = promote(branch, audited, planned)
+    published = publish(lease, planned, merged)
+    judged = verdict(staged, merged)
+
+    merged >> models >> audited
+    promoted >> published >> judged >> close_run(lease).as_teardown(setups=lease)
+
+
+nightscout_glucose()

@@ -1,0 +1,46 @@
+"""What one `dbt build` did, model by model, from the artifacts that dbt leaves."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+RESULTS = "run_results.json"
+GOOD = frozenset({"success", "pass", "warn", "no-op"})  # `warn`: counted and shown, never stops anything
+
+Result = dict[str, Any]
+
+
+def forget_results(target: Path) -> None:
+    """Remove what an earlier dbt command left, so that it is not taken for the next one's."""
+    (target / RESULTS).unlink(missing_ok=True)
+
+
+def read_results(target: Path) -> dict[str, list[Result]]:
+    """For every model its own result and those of its tests, unit tests included.
+
+    A result has `node` (dbt's unique id), `status`, `message` (null when all is well) and `seconds`. A test
+    that looks at several models stands under each. Empty when dbt ended before it wrote its results.
+    """
+    if not (target / RESULTS).exists():
+        return {}
+    manifest = json.loads((target / "manifest.json").read_text())
+    tested = {**manifest["nodes"], **manifest["unit_tests"]}
+    models: dict[str, list[Result]] = {}
+    for result in json.loads((target / RESULTS).read_text())["results"]:
+        row = {
+            "node": result["unique_id"],
+            "status": result["status"],
+            "message": result["message"] if result["status"] not in {"success", "pass"} else None,
+            "seconds": round(result["execution_time"], 3),
+        }
+        for model in _models_of(tested[result["unique_id"]]):
+            models.setdefault(model, []).append(row)
+    return models
+
+
+def _models_of(node: dict[str, Any]) -> list[str]:
+    if node["resource_type"] == "model":
+        return [node["unique_id"]]
+    if node.get("attached_node"):
+        return [node["attached_node"]]
+    return [parent for parent in node["depends_on"]["nodes"] if parent.startswith("model.")]

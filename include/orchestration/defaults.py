@@ -1,0 +1,29 @@
+"""What every Dag of the project has in common."""
+
+from datetime import timedelta
+from typing import Any
+
+from include.orchestration.notifiers import LogLine
+from include.orchestration.retries import RETRIES, RULES, RetryUnlessWatched
+
+OWNER = "glucose-data"
+
+API_POOL = "nightscout_api"
+WAREHOUSE_POOL = "warehouse"
+# Slots. Nightscout sites are small: two requests at a time in all. dbt-duckdb needs its file for itself.
+POOLS = {
+    API_POOL: (2, "Requests to Nightscout sites at a time"),
+    WAREHOUSE_POOL: (1, "dbt builds at a time; DuckDB's file has one writer"),
+}
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": OWNER,
+    "retries": RETRIES,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": RetryUnlessWatched(RULES),
+    "execution_timeout": timedelta(hours=1),
+    "on_failure_callback": LogLine("task_failed"),
+    "on_retry_callback": LogLine("task_failed_will_retry"),
+}

@@ -1,0 +1,54 @@
+"""Who holds the lease, in Airflow's terms: which run of which metadata database, and whether it goes on."""
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+
+from include.run.turn import process_has_ended
+from include.serving.lease import Owner
+
+SERVICE_PROCESS = "LAKEHOUSE_SERVICE_PROCESS"  # set by `service.serve` for the components it starts
+UNFINISHED = ["queued", "running"]
+
+
+def runs_in_process(context: Mapping[str, Any]) -> bool:
+    """Whether the whole run is one process that a person started: `airflow dags test`, `dag.test()`."""
+    return bool(context["dag_run"].triggering_user_name == "dag_test")
+
+
+def owner_of(context: Mapping[str, Any]) -> Owner:
+    """The owner to take the lease as.
+
+    `pid` is the process that the run cannot outlive, 0 when there is none: that of `dags test`, or the one
+    that keeps scheduler and workers running on this machine. `home` (the metadata database) then ends with
+    its start time, so that another process with the same number is not taken for it, nor two `dags test` of
+    one day for one run.
+    """
+    run = context["dag_run"]
+    pid = os.getpid() if runs_in_process(context) else int(os.environ.get(SERVICE_PROCESS, "0"))
+    home = f"{_airflow_home()}#{psutil.Process(pid).create_time()}" if pid else _airflow_home()
+    return Owner(run.dag_id, run.run_id, home, pid, socket.gethostname())
+
+
+def has_ended(owner: Owner, task_instance: Any) -> bool:
+    """Whether the run of an owner can write no more.
+
+    Its process is gone; or this metadata database, when it is the owner's, knows no such unfinished run. Of a
+    run elsewhere nothing can be known: it is taken to go on until its lease expires.
+    """
+    if process_has_ended(owner):
+        return True
+    if owner.home.partition("#")[0] != _airflow_home():
+        return False
+    return bool(
+        task_instance.get_dr_count(dag_id=owner.dag_id, run_ids=[owner.run_id], states=UNFINISHED) == 0
+    )
+
+
+def _airflow_home() -> str:
+    from airflow.configuration import AIRFLOW_HOME
+
+    return str(AIRFLOW_HOME)

@@ -1,0 +1,131 @@
+"""What the tasks of a run do: each calls one step of `include.run` and says what Airflow should make of it.
+
+The steps are imported when a task runs: parsing the Dag would otherwise import dlt, PyIceberg and polars.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import PokeReturnValue
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
+
+from include.orchestration.events import MARTS, RAW, announce, days_between
+from include.orchestration.lease_owner import has_ended, owner_of
+from include.orchestration.notifiers import FAILURE
+from include.orchestration.retries import is_last_try
+from include.orchestration.run_request import run_request
+
+if TYPE_CHECKING:
+    from include.run.pipeline import Pipeline
+
+Facts = dict[str, Any]
+
+
+def take_lease(**context: Any) -> PokeReturnValue:
+    """Wait for this run's turn: one run writes at a time, wherever it was started."""
+    task_instance = context["ti"]
+    lease = _pipeline().take_lease(owner_of(context), lambda owner: has_ended(owner, task_instance))
+    return PokeReturnValue(lease is not None, xcom_value=lease)
+
+
+def plan(lease: Facts, **context: Any) -> list[Facts]:
+    """Decide which windows to read. Returns them, and leaves all that was decided under the key `plan`."""
+    planned = _pipeline().plan(run_request(context), lease)
+    context["ti"].xcom_push(key="plan", value=planned)
+    windows: list[Facts] = planned["windows"]
+    return windows
+
+
+def open_branch(lease: Facts, planned: Facts) -> Facts:
+    """Open the branch that this run works on, from main as it is now."""
+    return _pipeline().open_branch(lease, planned)
+
+
+def stage(window: Facts, branch: Facts, **context: Any) -> Facts:
+    """Read one window whole into the stage. The last try returns its failure, so that other sites go on."""
+    last_try = is_last_try(context)
+    try:
+        return _pipeline().stage(window, branch, last_try=last_try)
+    except AirflowTaskTimeout:
+        if not last_try:
+            raise
+        return {**window, "failed": "the site did not answer within the time a task may take"}
+
+
+def validate(branch: Facts, staged: Iterable[Facts]) -> Facts:
+    """Part accepted from quarantined documents, row by row."""
+    return _pipeline().validate(branch, list(staged))
+
+
+def merge(branch: Facts, staged: Iterable[Facts], validated: Facts, planned: Facts, **context: Any) -> Facts:
+    """Merge what was read into the raw tables of the branch. Skipped when every site was left out."""
+    merged = _pipeline().merge(branch, list(staged), validated)
+    sites = {window["site_id"] for window in planned["windows"]}
+    if sites <= set(merged["left_out"]):
+        raise AirflowSkipException(f"no site is left: {merged['left_out']}")
+    announce(context["outlet_events"][RAW], merged, _days(planned, context))
+    return merged
+
+
+def audit(branch: Facts, merged: Facts) -> Facts:
+    """Prove the branch: the ledger, the contracts of its tables, and that nothing else was touched."""
+    return _pipeline().audit(branch, merged)
+
+
+def promote(branch: Facts, audited: Facts, planned: Facts) -> Facts:
+    """Make the branch main, all tables at once. Skipped when the form says so."""
+    if not planned["promote"]:
+        raise AirflowSkipException(f"not to be promoted: the finished branch is {branch['branch']}")
+    return _pipeline().promote(branch, audited)
+
+
+def publish(lease: Facts | None, planned: Facts | None, merged: Facts | None, **context: Any) -> Facts:
+    """Show readers main as it is now, whatever happened before in this run."""
+    if lease is None:
+        raise AirflowSkipException("this run never held the lease")
+    published = _pipeline().publish(lease)
+    if not published["published"]:
+        raise AirflowSkipException(f"readers see {published['version']} already")
+    if planned is not None:
+        facts = {**published, **(merged or {})}
+        announce(context["outlet_events"][MARTS], facts, _days(planned, context))
+    return published
+
+
+def verdict(staged: Iterable[Facts] | None, merged: Facts | None, **context: Any) -> None:
+    """Fail when a site was left out or a task failed, naming it and the reason."""
+    _pipeline().verdict(list(staged or []), merged, _failures(context))
+
+
+def close_run(lease: Facts, **context: Any) -> Facts:
+    """Give the lease back and drop what is no longer needed; always runs once the lease was taken."""
+    return _pipeline().close_run(lease, _states(context))
+
+
+def _days(planned: Facts, context: Mapping[str, Any]) -> list[str]:
+    if context["dag_run"].partition_key is not None:
+        return []
+    return days_between(planned["first_day"], planned["last_day"])
+
+
+def _failures(context: Mapping[str, Any]) -> dict[str, str]:
+    """Task id and reason of every task of this run that failed; not those that only waited for one."""
+    task_instance = context["ti"]
+    failed = [name for name, state in _states(context).items() if state == "failed"]
+    reasons: dict[str, str] = {}
+    for name in failed:
+        said = task_instance.xcom_pull(task_ids=name, key=FAILURE)
+        reasons[name] = said if isinstance(said, str) else "see its log"
+    return reasons
+
+
+def _states(context: Mapping[str, Any]) -> dict[str, str | None]:
+    run = context["dag_run"]
+    states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id])
+    return dict(states.get(run.run_id, {}))
+
+
+def _pipeline() -> "Pipeline":
+    from include.orchestration.pipeline import pipeline
+
+    return pipeline()
