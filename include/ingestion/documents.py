@@ -34,11 +34,12 @@ _UNCHANGED = (str, int, bool, type(None))
 
 @dataclass(frozen=True)
 class ReadDocument:
-    """A document, its hash, and what makes it unusable as a whole (then the document may be empty)."""
+    """A document, its hash, and what makes it unusable as a whole; empty where it is no object at all."""
 
     document: Document
     content_hash: str
     problem: str | None = None
+    is_object: bool = True
 
 
 def read_document(text: str) -> ReadDocument:
@@ -48,7 +49,7 @@ def read_document(text: str) -> ReadDocument:
     except orjson.JSONDecodeError:
         return _read_leniently(text)
     if not isinstance(found, dict):
-        return ReadDocument({}, _hash(text), f"not a JSON object but {_kind(found)}")
+        return _no_object(text, f"not a JSON object but {_kind(found)}")
     try:
         return ReadDocument(found, content_hash(found))
     except (TypeError, RecursionError):
@@ -76,6 +77,7 @@ def documents_frame(collection: str, texts: Sequence[str]) -> pl.DataFrame:
         "payload": pl.Series(texts, dtype=pl.String),
         "content_hash": pl.Series([one.content_hash for one in read], dtype=pl.String),
         "problem": pl.Series([one.problem for one in read], dtype=pl.String),
+        "is_object": pl.Series([one.is_object for one in read], dtype=pl.Boolean),
     }
     for name, reader in _READERS[collection].items():
         dtype = schema[name].dtype.type
@@ -93,9 +95,9 @@ def _read_leniently(text: str) -> ReadDocument:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
         nested = isinstance(error, RecursionError)
-        return ReadDocument({}, _hash(text), "nested too deep to be read" if nested else "not valid JSON")
+        return _no_object(text, "nested too deep to be read" if nested else "not valid JSON")
     if not isinstance(found, dict):
-        return ReadDocument({}, _hash(text), f"not a JSON object but {_kind(found)}")
+        return _no_object(text, f"not a JSON object but {_kind(found)}")
     return ReadDocument(found, _hash(text), f"contains what cannot be stored: {_unstorable(found)}")
 
 
@@ -107,6 +109,10 @@ def _unstorable(document: Document) -> str:
     except ValueError:
         return "NaN or infinity"
     return "half a character (a lone surrogate)"
+
+
+def _no_object(text: str, problem: str) -> ReadDocument:
+    return ReadDocument({}, _hash(text), problem, is_object=False)
 
 
 def _hash(text: str) -> str:

@@ -73,6 +73,7 @@ def microseconds(value: Any) -> int | None:
 def _from_iso(value: str) -> int | None:
     try:
         found = datetime.fromisoformat(value)
-        return ((found if found.tzinfo else found.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
-    except (ValueError, OverflowError):
+        instant = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        return (instant - _EPOCH) // _MICROSECOND
+    except (ValueError, OverflowError):  # the latter: an offset leads out of the years 1 to 9999
         return None

@@ -16,14 +16,14 @@ _MOST_CARBS_GRAMS = 1000
 _DISAGREEMENT_HOURS = 24
 _MERGE_COLUMNS = ("first_seen_at", "ingested_at", "run_id", "deleted_at")
 
-_READABLE = pl.col("problem").is_null()
+_IS_OBJECT = pl.col("is_object")
 _FETCHED_AT = pl.col("fetched_at")
 
 
 def _document_rules() -> dict[str, list[pa.Check]]:
     return {
-        "problem": [rule("document_unusable", _READABLE)],
-        "_id": [rule("no_usable_id", pl.col("_id").is_not_null() | ~_READABLE)],
+        "problem": [rule("document_unusable", pl.col("problem").is_null())],
+        "_id": [rule("no_usable_id", pl.col("_id").is_not_null() | ~_IS_OBJECT)],
         "unreadable": [rule("number_unreadable", pl.col("unreadable").is_null(), WARNING)],
     }
 
@@ -31,7 +31,7 @@ def _document_rules() -> dict[str, list[pa.Check]]:
 def _instant_rules(name: str) -> list[pa.Check]:
     instant = pl.col(name)
     return [
-        rule("no_usable_date", instant.is_not_null() | ~_READABLE),
+        rule("no_usable_date", instant.is_not_null() | ~_IS_OBJECT),
         rule("before_2000", (instant >= pl.datetime(2000, 1, 1, time_zone="UTC")).fill_null(True)),
         rule("in_the_future", (instant <= _FETCHED_AT + pl.duration(hours=24)).fill_null(True)),
     ]
@@ -86,6 +86,7 @@ def _received(raw: pa.DataFrameSchema, rules: dict[str, list[pa.Check]]) -> pa.D
         },
         "is_valid": column(pl.Boolean, "False only where the document says isValid: false.", required=True),
         "fetched_at": column(INSTANT, "When the answer was fetched.", required=True),
+        "is_object": column(pl.Boolean, "Whether the text is a JSON object at all.", required=True),
         "problem": column(pl.String, "Why the document cannot be used at all.", checks=rules["problem"]),
         "unreadable": column(
             pl.String, "Fields that should hold a number and hold something else.", checks=rules["unreadable"]

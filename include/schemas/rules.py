@@ -32,12 +32,24 @@ def failures(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> pl.DataFrame:
     else:
         return pl.DataFrame(schema=_FAILURES)
     parts = pl.col("check").str.split_exact(":", 1).struct.rename_fields(["severity", "rule"])
-    found = cases.select(pl.col("index").cast(pl.Int64).alias("row"), "column", "check", parts.alias("parts"))
+    found = cases.select(
+        pl.col("index").cast(pl.Int64).alias("row"), "column", "check", "failure_case", parts.alias("parts")
+    )
     found = found.unnest("parts")
     foreign = found.filter(
         pl.col("row").is_null() | pl.col("rule").is_null() | ~pl.col("severity").is_in([ERROR, WARNING])
     )
     if len(foreign):
-        what = sorted({f"{case['column'] or 'frame'}: {case['check']}" for case in foreign.to_dicts()})
-        raise ContractError(f"{schema.name} has another shape than its contract: {'; '.join(what)}")
+        raise ContractError(f"{schema.name} breaks its contract: {'; '.join(_described(foreign))}")
     return found.select(_FAILURES.names()).unique(maintain_order=True)
+
+
+def _described(foreign: pl.DataFrame) -> list[str]:
+    """What is wrong with the frame itself. A value of a row is health data and is not repeated."""
+    return sorted(
+        {
+            f"{case['column'] or 'frame'} {case['check']}"
+            + (f" ({case['failure_case']})" if case["row"] is None and case["failure_case"] else "")
+            for case in foreign.to_dicts()
+        }
+    )

@@ -39,7 +39,7 @@ def keep(stage: Stage, documents: tuple[str, ...] = DOCUMENTS, **changes: Any) -
 
 def texts(stage: Stage, read: StagedRead) -> list[tuple[int, str]]:
     table = stage.documents(read)
-    return list(zip(table["row_number"].to_pylist(), table["document"].to_pylist(), strict=True))
+    return [(row["row_number"], row["document"]) for row in table.to_pylist()]
 
 
 def test_what_is_kept(stage: Stage, tmp_path: Path) -> None:
