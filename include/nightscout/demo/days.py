@@ -1,9 +1,11 @@
 """The person's calendar: local days of a zone with daylight saving, and instants in epoch seconds."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from include.nightscout.windows import EPOCH, iso_milliseconds
 
 DEMO_ZONE = "Europe/Berlin"
 FIRST_DAY = date(2020, 1, 1)
@@ -11,7 +13,6 @@ FIRST_DAY = date(2020, 1, 1)
 MINUTE = 60
 HOUR = 60 * MINUTE
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ZONE = ZoneInfo(DEMO_ZONE)
 ONE_DAY = timedelta(days=1)
 
@@ -50,12 +51,6 @@ def days_back(latest: date, earliest: date) -> Iterator[date]:
         yield date.fromordinal(ordinal)
 
 
-def milliseconds_of(instant: datetime) -> int:
-    """Epoch milliseconds of an aware instant."""
-    return (instant - EPOCH) // timedelta(milliseconds=1)
-
-
 def timestamp_text(milliseconds: float) -> str:
     """An instant as Nightscout writes it: UTC, cut to milliseconds, ending in Z."""
-    instant = EPOCH + timedelta(milliseconds=int(milliseconds))
-    return instant.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return iso_milliseconds(EPOCH + timedelta(milliseconds=int(milliseconds)))

@@ -12,12 +12,12 @@ from include.nightscout.demo.days import (
     day_start,
     days_back,
     local_day,
-    milliseconds_of,
     timestamp_text,
 )
 from include.nightscout.demo.entries import entry_versions
 from include.nightscout.demo.treatments import BASAL_UNITS_PER_HOUR, treatment_versions
 from include.nightscout.demo.versions import SECOND_MS, Document, ObjectId, Version, document_id
+from include.nightscout.windows import milliseconds
 
 VERSIONS = {"entries": entry_versions, "treatments": treatment_versions}
 DAYS_KEPT = 100
@@ -62,18 +62,25 @@ def documents(collection: str, start: datetime, end: datetime, now: datetime) ->
     `collection` is "entries" or "treatments"; the instants are aware. The answer is settled 48 hours
     after the end: it is the same for every later `now`.
     """
-    earliest, before = milliseconds_of(start), milliseconds_of(end)
+    earliest, before = milliseconds(start), milliseconds(end)
     return [
-        dict(document)
-        for document in newest_first(collection, earliest, before, milliseconds_of(now))
+        as_answered(collection, document)
+        for document in newest_first(collection, earliest, before, milliseconds(now))
         if _instant(document) < before
     ]
+
+
+def as_answered(collection: str, document: Document) -> Document:
+    """A copy as API v1 writes it: a treatment always has `carbs` and `insulin`, null when it has none."""
+    if collection == "treatments":
+        return {**document, "carbs": document.get("carbs"), "insulin": document.get("insulin")}
+    return dict(document)
 
 
 def _instant(document: Document) -> float:
     if "date" in document:
         return float(document["date"])
-    return milliseconds_of(datetime.fromisoformat(document["created_at"]))
+    return milliseconds(datetime.fromisoformat(document["created_at"]))
 
 
 def profile() -> Document:
@@ -103,5 +110,3 @@ def profile() -> Document:
 
 def _setting(hour: int, value: float) -> Document:
     return {"time": f"{hour:02d}:00", "value": value, "timeAsSeconds": hour * 3600}
-
-

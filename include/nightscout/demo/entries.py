@@ -7,7 +7,15 @@ from include.nightscout.demo.chance import between, falls_on, share
 from include.nightscout.demo.days import MINUTE, at_clock, timestamp_text
 from include.nightscout.demo.glucose import glucose_curve
 from include.nightscout.demo.sensor import Measurement, measurements, sessions_around
-from include.nightscout.demo.versions import HOUR_MS, NEVER, SECOND_MS, Document, ObjectId, Version, document_id
+from include.nightscout.demo.versions import (
+    HOUR_MS,
+    NEVER,
+    SECOND_MS,
+    Document,
+    ObjectId,
+    Version,
+    document_id,
+)
 
 FOLLOWER = "share2"
 NOTEBOOK = "notebook import"

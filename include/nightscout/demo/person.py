@@ -102,7 +102,9 @@ def corrections(day: date) -> tuple[Correction, ...]:
             units = round(meal.surplus / CORRECTION_MG_DL_PER_UNIT * 20) / 20
             found.append(Correction(taken_at, insulin_units=units))
         elif meal.surplus < -52:
-            found.append(Correction(taken_at, carbs_grams=12 + round(share(f"{meal.name} rescue", index) * 8)))
+            found.append(
+                Correction(taken_at, carbs_grams=12 + round(share(f"{meal.name} rescue", index) * 8))
+            )
     return tuple(found)
 
 
@@ -123,7 +125,7 @@ def waves(day: date) -> Iterator[Wave]:
     yield Wave(at_clock(day, 3.5), 200 * MINUTE, between("dawn", index, 18, 52))
 
 
-PULLS = (  # name, once in so many days, clock hours from and to, reach in minutes from and to, target in mg/dL
+PULLS = (  # name, once in so many days, clock hours, reach in minutes, target in mg/dL (each from and to)
     ("compression low", 6, 1.0, 5.0, 16, 30, 47, 66),
     ("low before lunch", 4, 10.8, 12.2, 28, 45, 56, 68),
     ("low in the afternoon", 5, 16.5, 17.8, 25, 42, 55, 69),
@@ -145,4 +147,3 @@ def pulls(day: date) -> Iterator[Pull]:
                 reach=between(f"{name} reach", index, shortest, longest) * MINUTE,
                 target=between(f"{name} target", index, lowest, highest),
             )
-

@@ -8,6 +8,7 @@ from functools import lru_cache
 from include.nightscout.demo.chance import between, falls_on, share, smooth, spread
 from include.nightscout.demo.days import FIRST_DAY, HOUR, MINUTE, ONE_DAY, at_clock, day_end, day_start
 from include.nightscout.demo.glucose import glucose_curve
+from include.nightscout.demo.versions import plain_number
 
 SLOT = 5 * MINUTE
 SESSION_DAYS = 10
@@ -72,7 +73,9 @@ class Measurement:
         if self.rate is None:
             return 8, "NOT COMPUTABLE"
         rate = self.rate
-        return next(((number, name) for least, number, name in DIRECTIONS if rate >= least), (7, "DoubleDown"))
+        return next(
+            ((number, name) for least, number, name in DIRECTIONS if rate >= least), (7, "DoubleDown")
+        )
 
 
 @lru_cache(maxsize=64)
@@ -140,4 +143,4 @@ def _clip(glucose_mg_dl: int) -> int:
 def _rate(shown: dict[int, int], slot: int) -> float | None:
     """Change over the last 15 minutes in mg/dL a minute; None unless the reading 15 minutes ago exists."""
     earlier = shown.get(slot - 3)
-    return None if earlier is None else round((shown[slot] - earlier) / 15, 1)
+    return None if earlier is None else plain_number((shown[slot] - earlier) / 15, 1)

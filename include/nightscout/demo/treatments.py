@@ -4,12 +4,29 @@ from collections.abc import Iterator
 from datetime import date
 
 from include.nightscout.demo.chance import between, falls_on, share
-from include.nightscout.demo.days import HOUR, MINUTE, at_clock, clock_hour, day_end, day_start, timestamp_text
+from include.nightscout.demo.days import (
+    HOUR,
+    MINUTE,
+    at_clock,
+    clock_hour,
+    day_end,
+    day_start,
+    timestamp_text,
+)
 from include.nightscout.demo.entries import NOTEBOOK
 from include.nightscout.demo.glucose import glucose_curve
 from include.nightscout.demo.person import Meal, corrections, meals
 from include.nightscout.demo.sensor import sessions_around
-from include.nightscout.demo.versions import HOUR_MS, NEVER, SECOND_MS, Document, ObjectId, Version, document_id
+from include.nightscout.demo.versions import (
+    HOUR_MS,
+    NEVER,
+    SECOND_MS,
+    Document,
+    ObjectId,
+    Version,
+    document_id,
+    plain_number,
+)
 
 PUMP = "loop://iPhone"
 PERSON = "Demo"
@@ -44,7 +61,6 @@ def treatment_versions(day: date) -> tuple[Version, ...]:
 
 
 def _version(seconds: float, event_type: str, source: str, fields: Document, copy: int = 0) -> Version:
-    """A treatment as API v1 answers it: `carbs` and `insulin` are always there, null when there is none."""
     instant = int(seconds * SECOND_MS)
     identifier = document_id(f"{event_type} {copy}", instant)
     document = {
@@ -55,15 +71,7 @@ def _version(seconds: float, event_type: str, source: str, fields: Document, cop
         "utcOffset": 0,
         **fields,
     }
-    document.setdefault("carbs", None)
-    document.setdefault("insulin", None)
     return Version(instant, instant, NEVER, document)
-
-
-def _number(value: float, digits: int) -> float:
-    """A rounded number as JavaScript writes it: 4, not 4.0."""
-    rounded = round(value, digits)
-    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _meal_boluses(day: date) -> Iterator[Version]:
@@ -91,7 +99,7 @@ def _meal_boluses(day: date) -> Iterator[Version]:
 def _meal_bolus(meal: Meal, seconds_later: float = 0, copy: int = 0) -> Version:
     fields = {
         "carbs": meal.carbs_grams,
-        "insulin": _number(meal.insulin_units, 2),
+        "insulin": plain_number(meal.insulin_units, 2),
         "absorptionTime": 180,
         "notes": meal.name,
     }
@@ -109,7 +117,7 @@ def _corrections(day: date) -> Iterator[Version]:
     """Insulin against highs and carbs against lows; rarely one is marked as no longer valid."""
     for correction in corrections(day):
         if correction.insulin_units:
-            units = _number(correction.insulin_units, 2)
+            units = plain_number(correction.insulin_units, 2)
             yield _version(correction.taken_at, "Correction Bolus", PUMP, {"insulin": units})
         else:
             yield _version(correction.taken_at, "Carb Correction", PERSON, {"carbs": correction.carbs_grams})
@@ -128,12 +136,12 @@ def _temp_basals(day: date) -> Iterator[Version]:
         hour = clock_hour(instant)
         usual = [units for from_hour, units in BASAL_UNITS_PER_HOUR if hour >= from_hour][-1]
         wanted = usual * (1 + (curve(instant) - 120) / 90)
-        rate = _number(round(min(max(wanted, 0), 2.4 * usual) * 20) / 20, 2)
+        rate = plain_number(round(min(max(wanted, 0), 2.4 * usual) * 20) / 20, 2)
         fields = {
             "temp": "absolute",
             "rate": rate,
             "absolute": rate,
-            "duration": _number(30 + between("temp basal length", step, 0, 0.3), 4),
+            "duration": plain_number(30 + between("temp basal length", step, 0, 0.3), 4),
             "automatic": True,
         }
         yield _version(instant, "Temp Basal", PUMP, fields)
@@ -174,6 +182,6 @@ def _finger_checks(day: date) -> Iterator[Version]:
     """Blood glucose in mmol/L, on a site whose sensor readings are mg/dL."""
     if falls_on("finger check", day, FINGER_EVERY):
         instant = at_clock(day, between("finger check hour", day.toordinal(), 6, 23))
-        glucose_mmol_l = _number(glucose_curve(day)(instant) / MG_DL_PER_MMOL_L, 1)
+        glucose_mmol_l = plain_number(glucose_curve(day)(instant) / MG_DL_PER_MMOL_L, 1)
         fields = {"glucose": glucose_mmol_l, "glucoseType": "Finger", "units": "mmol"}
         yield _version(instant, "BG Check", PERSON, fields)

@@ -34,7 +34,9 @@ class Version:
         """The same version, gone from `when` on."""
         return Version(self.instant, self.shown_from, when, self.document)
 
-    def edited_at(self, when: float, instant: float | None = None, **changes: Any) -> tuple["Version", "Version"]:
+    def edited_at(
+        self, when: float, instant: float | None = None, **changes: Any
+    ) -> tuple["Version", "Version"]:
         """This version until `when`, and from then on the changed one."""
         moved = self.instant if instant is None else instant
         changed = Version(moved, when, self.shown_until, {**self.document, **changes})
@@ -53,3 +55,9 @@ def arrival_of(identifier: str) -> int | None:
         return int(identifier[:8], 16) * SECOND_MS
     except ValueError:
         return None
+
+
+def plain_number(value: float, digits: int) -> float:
+    """A rounded number as JavaScript writes it: 4, not 4.0."""
+    rounded = round(value, digits)
+    return int(rounded) if rounded.is_integer() else rounded
