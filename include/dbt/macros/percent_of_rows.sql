@@ -1,0 +1,3 @@
+{% macro percent_of_rows(condition) -%}
+  {{ percent_of('count(*) filter (where ' ~ condition ~ ')', 'count(*)') }}
+{%- endmacro %}

@@ -1,0 +1,65 @@
+with
+
+readings as (
+
+    select * from {{ ref('fct_glucose_readings') }}
+
+),
+
+local_days as (
+
+    select * from {{ ref('int_local_days') }}
+
+),
+
+last_ended_days as (
+
+    select
+        site_id,
+        max(reading_date) as last_ended_date
+
+    from local_days
+
+    where is_ended
+
+    group by site_id
+
+),
+
+recent as (
+
+    select readings.*
+
+    from readings
+
+    inner join last_ended_days
+        on
+            readings.site_id = last_ended_days.site_id
+            and readings.reading_date <= last_ended_days.last_ended_date
+            and readings.reading_date
+            > last_ended_days.last_ended_date - interval '90' day
+
+),
+
+hours as (
+
+    select
+        site_id,
+        day_of_week,
+        day_name,
+        hour_of_day,
+        count(*) as reading_count,
+        avg(glucose_mg_dl) as avg_glucose_mg_dl,
+        {{ percentile('glucose_mg_dl', 50) }} as median_glucose_mg_dl,
+        stddev_samp(glucose_mg_dl) as stddev_glucose_mg_dl,
+        {{ percent_of_rows('is_in_range = 1') }} as time_in_range_pct,
+        {{ percent_of_rows('glucose_mg_dl < 70') }} as time_below_range_pct,
+        {{ percent_of_rows('glucose_mg_dl > 180') }} as time_above_range_pct
+
+    from recent
+
+    group by site_id, day_of_week, day_name, hour_of_day
+
+)
+
+select * from hours

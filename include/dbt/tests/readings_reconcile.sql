@@ -1,0 +1,81 @@
+-- live sgv documents = kept + duplicates + excluded; sites that bronze does not know would show here
+with
+
+entries as (
+
+    select * from {{ source('raw', 'glucose_entries') }}
+
+),
+
+sites as (
+
+    select * from {{ source('raw', 'sites') }}
+
+),
+
+readings as (
+
+    select * from {{ ref('fct_glucose_readings') }}
+
+),
+
+documents as (
+
+    select
+        entries.site_id,
+        sgv >= 20 and sgv <= 600 as is_reading,
+        {{ slot_start('reading_at') }} as slot_start
+
+    from entries
+
+    where
+        type = 'sgv'
+        and deleted_at is null
+        and (
+            site_id not in (select site_id from sites where is_demo)
+            or not exists (select 1 from sites where not is_demo)
+        )
+
+),
+
+received as (
+
+    select
+        site_id,
+        count(*) as live_count,
+        count(*) filter (where not is_reading) as excluded_count,
+        count(*) filter (where is_reading)
+        - count(distinct case when is_reading then slot_start end)
+            as duplicate_count
+
+    from documents
+
+    group by site_id
+
+),
+
+kept as (
+
+    select
+        site_id,
+        count(*) as kept_count
+
+    from readings
+
+    group by site_id
+
+)
+
+select
+    received.*,
+    kept.kept_count
+
+from received
+
+left join kept on received.site_id = kept.site_id
+
+where
+    received.live_count
+    <> coalesce(kept.kept_count, 0)
+    + received.duplicate_count
+    + received.excluded_count
