@@ -1,0 +1,98 @@
+"""The Iceberg catalog of one version or branch: a SQLite file; data and metadata files are shared by all."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from pathlib import Path
+
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.table import CommitTableResponse, Table
+from pyiceberg.table.update import TableRequirement, TableUpdate
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from include.errors import BranchError, ServiceError
+from include.lakehouse.interface import RAW
+from include.schemas import RAW_TABLES, iceberg_schema, partition_spec
+
+# Old metadata files are not deleted at commit: another kept version may still name them. The sweep does it.
+# Commits are not retried by PyIceberg: it would not look again for keys that another writer just added.
+TABLE_PROPERTIES = {
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "8",
+    "commit.retry.num-retries": "0",
+    "write.metadata.delete-after-commit.enabled": "false",
+    "write.metadata.previous-versions-max": "5",
+}
+
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+class VersionCatalog(SqlCatalog):
+    """A SqlCatalog that keeps no connection open, and commits only while `guard` lets it."""
+
+    def __init__(self, database: Path, warehouse: Path, guard: Guard | None) -> None:
+        self._guard = guard
+        mode = "ro" if guard is None else "rwc"
+        uri = f"sqlite:///file:{database}?mode={mode}&uri=true"
+        super().__init__("lake", uri=uri, warehouse=f"file://{warehouse}")
+        self.engine.dispose()
+        self.engine = create_engine(uri, poolclass=NullPool)  # nothing to close, nothing that a fork inherits
+
+    def commit_table(
+        self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
+    ) -> CommitTableResponse:
+        """Commit while the guard is held. Raises ServiceError when the catalog's file cannot be written."""
+        try:
+            with self.writable():
+                return super().commit_table(table, requirements, updates)
+        except OperationalError as error:
+            raise ServiceError(
+                f"the lake's catalog cannot be written ({error.orig}): check that the disk is not full"
+            ) from error
+
+    @contextmanager
+    def writable(self) -> Iterator[None]:
+        """Hold the guard. Raises BranchError when this catalog may not change (any more)."""
+        if self._guard is None:
+            raise BranchError("this version of the lake is read-only: open a branch to change a table")
+        with self._guard():
+            yield
+
+
+def table_locations(database: Path) -> dict[str, str]:
+    """Metadata file of every table, by `namespace.table`."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return dict(
+            connection.execute(
+                "select table_namespace || '.' || table_name, metadata_location from iceberg_tables"
+            ).fetchall()
+        )
+
+
+def raw_table(catalog: VersionCatalog, name: str) -> Table:
+    """The table `raw.<name>`, created from its contract when absent. Raises BranchError when it has none."""
+    if name not in RAW_TABLES:
+        raise BranchError(f"there is no table raw.{name}: the contracts know {', '.join(sorted(RAW_TABLES))}")
+    try:
+        return catalog.load_table((RAW, name))
+    except NoSuchTableError:
+        return _create(catalog, name)
+
+
+def _create(catalog: VersionCatalog, name: str) -> Table:
+    contract = RAW_TABLES[name]
+    with catalog.writable():
+        with suppress(NamespaceAlreadyExistsError):
+            catalog.create_namespace(RAW)
+        try:
+            return catalog.create_table(
+                (RAW, name),
+                iceberg_schema(contract),
+                partition_spec=partition_spec(contract),
+                properties=TABLE_PROPERTIES,
+            )
+        except TableAlreadyExistsError:  # another process was faster
+            return catalog.load_table((RAW, name))

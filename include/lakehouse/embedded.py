@@ -1,0 +1,178 @@
+"""The embedded lakehouse: PyIceberg on SQLite, DuckDB, and a folder of versions on the local disk.
+
+A branch is a copy of its base's catalog and DuckDB file; Iceberg's files never change, so they are shared.
+Promoting replaces one symbolic link. The home cannot be moved: catalogs and views hold absolute paths.
+"""
+
+from collections.abc import Collection
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from include.errors import BranchError, ConflictError, InputError
+from include.lakehouse.catalog import VersionCatalog
+from include.lakehouse.disk import flush
+from include.lakehouse.engine import FILE, writing
+from include.lakehouse.interface import BRANCH_AGE, FILE_GRACE, BranchInfo, Swept, Version
+from include.lakehouse.names import checked_name
+from include.lakehouse.reference import CATALOG_FILE, EmbeddedBranch, EmbeddedReference
+from include.lakehouse.upkeep import kept_names, remove_unreachable
+from include.lakehouse.versions import Record, Versions
+
+
+class EmbeddedLakehouse:
+    """See `interface.Lakehouse`; everything lies below `home`."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home.resolve()
+        self._versions = Versions(self._home / "lake")
+
+    def main_version(self) -> str | None:
+        """See `interface.Lakehouse.main_version`."""
+        return self._versions.main()
+
+    def history(self) -> list[Version]:
+        """See `interface.Lakehouse.history`."""
+        records, main = self._versions.records(), self._versions.main()
+        ancestors = {name for record in records if record.name == main for name in record.lineage}
+        listed = [
+            Version(
+                name=record.name,
+                base=record.base,
+                run_id=record.run_id,
+                promoted_at=record.promoted_at,
+                is_main=record.name == main,
+                is_superseded=record.name != main and record.name not in ancestors,
+                location=str(self._versions.path(record.name)),
+                format=record.format,
+            )
+            for record in records
+            if record.promoted_at is not None
+        ]
+        return sorted(listed, key=lambda version: version.promoted_at, reverse=True)
+
+    def branches(self) -> list[BranchInfo]:
+        """See `interface.Lakehouse.branches`."""
+        return [
+            BranchInfo(
+                name=record.name,
+                base=record.base,
+                run_id=record.run_id,
+                opened_at=record.opened_at,
+                is_promoted=record.promoted_at is not None,
+            )
+            for record in self._versions.records()
+        ]
+
+    def open_branch(self, name: str, base: str | None, *, run_id: str | None = None) -> EmbeddedBranch:
+        """See `interface.Lakehouse.open_branch`."""
+        checked_name(name)
+        with self._versions.changing():
+            record = self._versions.record(name)
+            if record is not None and record.promoted_at is not None:
+                raise BranchError(f"branch {name} was promoted already: clear the whole run to start it anew")
+            folder = self._versions.create(name, base, run_id)
+            if base is None:
+                VersionCatalog(folder / CATALOG_FILE, self._versions.warehouse, nullcontext)
+                with writing(self._home, folder / FILE):
+                    pass  # both files exist once they were opened
+        return EmbeddedBranch(self._home, self._versions, name, base)
+
+    def branch(self, name: str) -> EmbeddedBranch:
+        """See `interface.Lakehouse.branch`."""
+        record = self._versions.record(name)
+        if record is None:
+            raise BranchError(f"there is no branch {name}: clear the whole run to start it anew")
+        if record.promoted_at is not None:
+            raise BranchError(f"branch {name} was promoted already: clear the whole run to start it anew")
+        return EmbeddedBranch(self._home, self._versions, name, record.base)
+
+    def drop_branch(self, name: str) -> None:
+        """See `interface.Lakehouse.drop_branch`."""
+        with self._versions.changing():
+            record = self._versions.record(name)
+            if record is None:
+                raise InputError(f"there is no branch {name}; open ones: {self._listed(is_promoted=False)}")
+            if record.promoted_at is not None:
+                raise InputError(
+                    f"{name} is a version of the lake, not an open branch; sweeps remove versions"
+                )
+            self._versions.remove(name)
+
+    def promote(self, name: str, expected_head: str) -> None:
+        """See `interface.Lakehouse.promote`."""
+        with self._versions.changing():
+            main = self._versions.main()
+            record = self._versions.record(name)
+            if record is None:
+                raise BranchError(f"there is no branch {name}: clear the whole run to start it anew")
+            if record.promoted_at is not None:
+                self._check_part_of_main(record, main)
+                return
+            if record.base != main:
+                raise ConflictError(
+                    f"main is {main}, but branch {name} was opened from {record.base}: nothing was promoted, "
+                    "clear the whole run"
+                )
+            if EmbeddedReference(self._home, self._versions, name).head() != expected_head:
+                raise BranchError(f"branch {name} changed after its audit: clear the whole run")
+            self._flush(record)
+            self._versions.make_main(name)
+
+    def rollback(self, version: str) -> None:
+        """See `interface.Lakehouse.rollback`."""
+        with self._versions.changing():
+            record = self._versions.record(version)
+            if record is None or record.promoted_at is None:
+                raise InputError(f"there is no version {version}; kept are: {self._listed(is_promoted=True)}")
+            if self._versions.main() != version:
+                self._versions.make_main(version)
+
+    def at(self, ref: str = "main") -> EmbeddedReference:
+        """See `interface.Lakehouse.at`."""
+        name = self._versions.main() if ref == "main" else ref
+        if name is None:
+            raise InputError("the lake is empty: nothing was promoted yet, `make run` loads the first days")
+        if ref != "main" and self._versions.record(checked_name(ref)) is None:
+            known = ", ".join(branch.name for branch in self.branches()) or "none"
+            raise InputError(f"there is no version or branch {ref}; known besides main: {known}")
+        return EmbeddedReference(self._home, self._versions, name)
+
+    def sweep(
+        self,
+        in_use: Collection[str] = (),
+        *,
+        branch_age: timedelta = BRANCH_AGE,
+        file_grace: timedelta = FILE_GRACE,
+    ) -> Swept:
+        """See `interface.Lakehouse.sweep`."""
+        with self._versions.changing():
+            records = self._versions.records()
+            kept = kept_names(records, self._versions.main(), in_use, branch_age, datetime.now(UTC))
+            dropped = [record for record in records if record.name not in kept]
+            for record in dropped:
+                self._versions.remove(record.name)
+            catalogs = [self._versions.path(r.name) / CATALOG_FILE for r in records if r.name in kept]
+            file_count = remove_unreachable(self._versions.warehouse, catalogs, file_grace)
+        return Swept(
+            versions=tuple(record.name for record in dropped if record.promoted_at is not None),
+            branches=tuple(record.name for record in dropped if record.promoted_at is None),
+            file_count=file_count,
+        )
+
+    def _check_part_of_main(self, record: Record, main: str | None) -> None:
+        successor = self._versions.record(main) if main else None
+        if record.name != main and (successor is None or record.name not in successor.lineage):
+            raise BranchError(f"{record.name} was promoted and then rolled back: clear the whole run")
+
+    def _flush(self, record: Record) -> None:
+        """What main will reach must survive a power cut before main reaches it."""
+        folder, since = self._versions.path(record.name), record.opened_at.timestamp() - 60
+        for path in [*folder.iterdir(), folder, folder.parent]:
+            flush(path)
+        for path in self._versions.warehouse.rglob("*"):
+            if path.stat().st_mtime >= since:
+                flush(path)
+
+    def _listed(self, *, is_promoted: bool) -> str:
+        return ", ".join(b.name for b in self.branches() if b.is_promoted is is_promoted) or "none"

@@ -1,0 +1,145 @@
+"""Reading one version with DuckDB, without being able to write anything or to read anything else.
+
+What guards it: a single statement that DuckDB's parser calls a SELECT; the version's file attached
+read-only; files outside the warehouse and the network closed by configuration, which is then locked.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import gettempdir
+
+import duckdb
+import pyarrow as pa
+
+from include.errors import BranchError, InputError
+from include.lakehouse.extensions import engine_configuration, extension_directory
+from include.lakehouse.interface import RAW
+
+CATALOG = "lake"  # the views in the file name it, so it must always be attached as this
+FILE = "lake.duckdb"
+MEMORY = "1GB"  # a query that needs more goes to the disk
+
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+class Engine:
+    """DuckDB in memory, made at the first query; the version's file is open only while a query runs."""
+
+    def __init__(self, home: Path, database: Path, warehouse: Path) -> None:
+        self._home = home
+        self._database = database
+        self._warehouse = warehouse
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._process = 0
+
+    def tables(self, sql: str, parameters: Parameters, rows: int) -> Iterator[pa.Table]:
+        """The result of one query, at least one table, each of about `rows` rows. Raises InputError."""
+        _check_is_query(sql)
+        with self._attached() as connection, _clear_words():
+            reader = connection.execute(sql, _bindable(parameters)).to_arrow_reader(rows)
+            empty = True
+            for batch in reader:
+                empty = False
+                yield pa.Table.from_batches([batch])
+            if empty:
+                yield reader.schema.empty_table()
+
+    @contextmanager
+    def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = self._connected()
+        with _one_at_a_time(self._database):
+            connection.execute(f"attach {literal(self._database)} as {CATALOG} (read_only)")
+        connection.execute(f"use {CATALOG}")
+        try:
+            yield connection
+        finally:
+            connection.execute("use memory")
+            connection.execute(f"detach {CATALOG}")
+
+    def _connected(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None or self._process != os.getpid():  # its threads do not survive a fork
+            self._connection, self._process = self._connect(), os.getpid()
+        return self._connection
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect(config=engine_configuration(extension_directory(self._home)))
+        files = [self._database, self._database.with_name(f"{FILE}.wal")]
+        for statement in (
+            "load avro",
+            "load iceberg",
+            "set TimeZone = 'UTC'",
+            f"set memory_limit = '{MEMORY}'",
+            f"set temp_directory = {literal(Path(gettempdir(), 'lakehouse-query'))}",
+            f"set allowed_directories = [{literal(f'{self._warehouse}/')}]",
+            f"set allowed_paths = [{', '.join(map(literal, files))}]",
+            "set enable_external_access = false",
+            "set lock_configuration = true",
+        ):
+            connection.execute(statement)
+        return connection
+
+
+@contextmanager
+def writing(home: Path, database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The file of a branch, open for writing; created when absent."""
+    with _one_at_a_time(database):
+        connection = duckdb.connect(database, config=engine_configuration(extension_directory(home)))
+    with connection:
+        yield connection
+
+
+def show_tables(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str]) -> None:
+    """Make `raw.<table>` a view over each table's metadata file, which pins the snapshot."""
+    connection.execute(f"create schema if not exists {RAW}")
+    present = dict(
+        connection.execute(
+            "select view_name, sql from duckdb_views() where schema_name = ?", [RAW]
+        ).fetchall()
+    )
+    for name, location in locations.items():
+        if literal(location) not in present.get(name, ""):
+            view = f"create or replace view {RAW}.{identifier(name)}"
+            connection.execute(f"{view} as select * from iceberg_scan({literal(location)})")  # noqa: S608
+
+
+def literal(value: object) -> str:
+    """A SQL string literal."""
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A SQL identifier, taken as it is written."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _one_at_a_time(database: Path) -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.IOException, duckdb.ConnectionException, duckdb.BinderException) as error:
+        raise BranchError(
+            f"{database} cannot be opened: it was removed, or another process is writing it ({error})"
+        ) from error
+
+
+def _bindable(parameters: Parameters) -> list[object] | dict[str, object]:
+    return dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+
+
+def _check_is_query(sql: str) -> None:
+    with _clear_words():
+        statements = duckdb.extract_statements(sql)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise InputError(
+            "only a single query can be asked, such as: select * from marts.mrt_glucose_overview"
+        )
+
+
+@contextmanager
+def _clear_words() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise InputError(f"the query cannot be answered: {error}") from error

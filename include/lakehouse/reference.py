@@ -1,0 +1,147 @@
+"""One version or branch of the embedded lake: a folder with a catalog and a DuckDB file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.table import Table
+
+from include.errors import BranchError
+from include.lakehouse.catalog import VersionCatalog, raw_table, table_locations
+from include.lakehouse.disk import usable_disk
+from include.lakehouse.engine import FILE, Engine, Parameters, show_tables, writing
+from include.lakehouse.extensions import extension_directory
+from include.lakehouse.interface import MODEL_SCHEMAS, RAW
+from include.lakehouse.postgres_copy import copy_models
+from include.lakehouse.upkeep import expire_snapshots
+from include.lakehouse.versions import Versions
+from include.schemas import RAW_TABLES
+
+CATALOG_FILE = "catalog.db"
+
+
+class EmbeddedReference:
+    """Read-only; stays on its folder whatever main names later. See `interface.Reference`."""
+
+    def __init__(self, home: Path, versions: Versions, name: str) -> None:
+        self.name = name
+        self.folder = versions.path(name)
+        self._home = home
+        self._versions = versions
+        self._engine = Engine(home, self.folder / FILE, versions.warehouse)
+
+    def table(self, name: str) -> Table:
+        """See `interface.Reference.table`."""
+        try:
+            return self._catalog.load_table((RAW, name))
+        except NoSuchTableError:
+            raise BranchError(f"{self.name} has no table raw.{name}") from None
+
+    def query(self, sql: str, parameters: Parameters = ()) -> pa.Table:
+        """See `interface.Reference.query`."""
+        return pa.concat_tables(self.query_batches(sql, parameters))
+
+    def query_batches(
+        self, sql: str, parameters: Parameters = (), *, rows: int = 100_000
+    ) -> Iterator[pa.Table]:
+        """See `interface.Reference.query_batches`."""
+        return self._engine.tables(sql, parameters, rows)
+
+    def copy_to_postgres(
+        self, models: Sequence[tuple[str, str]], postgres: Mapping[str, Any], staging_schema: str
+    ) -> dict[str, int]:
+        """See `interface.Reference.copy_to_postgres`."""
+        return copy_models(self._home, self.folder / FILE, models, postgres, staging_schema)
+
+    def head(self) -> str:
+        """Fingerprint of the tables' metadata and of the engine's file, its log included."""
+        digest = sha256(repr(sorted(self.locations().items())).encode())
+        for path in (self.folder / FILE, self.folder / f"{FILE}.wal"):
+            if path.exists():
+                with path.open("rb") as file:
+                    while chunk := file.read(1 << 20):
+                        digest.update(chunk)
+        return digest.hexdigest()
+
+    def locations(self) -> dict[str, str]:
+        """Metadata file of each Iceberg table, by `namespace.table`."""
+        return table_locations(self.folder / CATALOG_FILE)
+
+    @cached_property
+    def _catalog(self) -> VersionCatalog:
+        return VersionCatalog(self.folder / CATALOG_FILE, self._versions.warehouse, None)
+
+
+class EmbeddedBranch(EmbeddedReference):
+    """A branch that is not promoted. See `interface.Branch`."""
+
+    def __init__(self, home: Path, versions: Versions, name: str, base: str | None) -> None:
+        super().__init__(home, versions, name)
+        self.base = base
+
+    def catalog(self) -> Catalog:
+        """See `interface.Branch.catalog`."""
+        return self._catalog
+
+    def table(self, name: str) -> Table:
+        """See `interface.Branch.table`."""
+        return raw_table(self._catalog, name)
+
+    def refresh_views(self) -> None:
+        """See `interface.Branch.refresh_views`."""
+        locations = {name: self.table(name).metadata_location for name in RAW_TABLES}
+        with (
+            usable_disk(self.folder),
+            self._unpromoted(),
+            writing(self._home, self.folder / FILE) as connection,
+        ):
+            show_tables(connection, locations)
+
+    def dbt_environment(self) -> dict[str, str]:
+        """See `interface.Branch.dbt_environment`."""
+        return {
+            "DBT_TARGET": "embedded",
+            "LAKEHOUSE_DUCKDB_PATH": str(self.folder / FILE),
+            "LAKEHOUSE_DUCKDB_EXTENSIONS": str(extension_directory(self._home)),
+        }
+
+    def changed_tables(self) -> set[str]:
+        """See `interface.Branch.changed_tables`."""
+        before = table_locations(self._versions.path(self.base) / CATALOG_FILE) if self.base else {}
+        now = self.locations()
+        return {name.removeprefix(f"{RAW}.") for name in before | now if before.get(name) != now.get(name)}
+
+    def foreign_tables(self) -> set[str]:
+        """See `interface.Branch.foreign_tables`."""
+        owned = {f"{RAW}.{name}" for name in RAW_TABLES}
+        models = self.query(
+            "select schema_name || '.' || table_name as name, schema_name from duckdb_tables()"
+            " where database_name = current_database() and not internal"
+            " union all select schema_name || '.' || view_name, schema_name from duckdb_views()"
+            " where database_name = current_database() and not internal"
+        ).to_pylist()
+        inside = {row["name"] for row in models if row["schema_name"] not in MODEL_SCHEMAS}
+        return (inside | set(self.locations())) - owned
+
+    def expire(self, keep: int = 5) -> None:
+        """See `interface.Branch.expire`."""
+        for name in RAW_TABLES:
+            expire_snapshots(self.table(name), keep)
+
+    @cached_property
+    def _catalog(self) -> VersionCatalog:
+        return VersionCatalog(self.folder / CATALOG_FILE, self._versions.warehouse, self._unpromoted)
+
+    @contextmanager
+    def _unpromoted(self) -> Iterator[None]:
+        with self._versions.changing(shared=True):
+            record = self._versions.record(self.name)
+            if record is None or record.promoted_at is not None:
+                raise BranchError(f"branch {self.name} was promoted or removed: clear the whole run")
+            yield
