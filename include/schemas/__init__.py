@@ -1,5 +1,6 @@
 """Contracts of raw, facts, daily metrics and marts. Iceberg schemas derive from them."""
 
+from include.schemas.audit import AUDITED_MODELS, Finding, check_frame
 from include.schemas.iceberg import RawTable, arrow_schema, iceberg_schema, partition_spec
 from include.schemas.raw import GLUCOSE_ENTRIES, INGEST_OUTCOMES, QUARANTINE, SITES, TREATMENTS
 
@@ -25,4 +26,14 @@ RAW_TABLES: dict[str, RawTable] = {
 
 COLLECTION_TABLE: dict[str, str] = {"entries": "glucose_entries", "treatments": "treatments"}
 
-__all__ = ["COLLECTION_TABLE", "RAW_TABLES", "RawTable", "arrow_schema", "iceberg_schema", "partition_spec"]
+__all__ = [
+    "AUDITED_MODELS",
+    "COLLECTION_TABLE",
+    "RAW_TABLES",
+    "Finding",
+    "RawTable",
+    "arrow_schema",
+    "check_frame",
+    "iceberg_schema",
+    "partition_spec",
+]
