@@ -5,7 +5,7 @@ That word quotes pages and error messages, never documents: they are health data
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -27,10 +27,10 @@ class UnusableBodyError(Exception):
 
 @dataclass(frozen=True)
 class Document:
-    """One document as received: its content and its JSON text."""
+    """One document as received: its content and its JSON text; neither shows in a repr."""
 
-    content: dict[str, Any]
-    text: str
+    content: dict[str, Any] = field(repr=False)
+    text: str = field(repr=False)
 
 
 def documents_in(body: bytes) -> list[Document]:

@@ -118,7 +118,7 @@ class Client:
         return self._read(first) + self._read(second)
 
     def _get(self, request: str, parse: Callable[[bytes], Parsed]) -> Parsed:
-        """The parsed answer. A token is exchanged first, and once again when its exchange is refused later."""
+        """The parsed answer. A token is exchanged first, and once more when what it gave is refused later."""
         was_exchanged = self._authentication.is_token and self._authentication.header is not None
         if self._authentication.is_token and not was_exchanged:
             self._exchange()
