@@ -1,18 +1,16 @@
 """What became of every staged read, as `raw.ingest_outcomes` tells: coverage, progress, origins."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
 import polars as pl
-import pyarrow as pa
 from pyiceberg.table import Table
 
 from include.ingestion.spans import Span, join_spans
 from include.nightscout.windows import Collection
-from include.schemas import RAW_TABLES, arrow_schema
+from include.schemas import RAW_TABLES
 
 MERGED = "merged"
 FAILED = "failed"
@@ -116,26 +114,3 @@ class Outcomes:
 
     def _windows(self) -> pl.DataFrame:
         return self._merged().filter(pl.col("kind") == WINDOW)
-
-
-def outcome_rows(rows: Iterable[dict[str, Any]]) -> pa.Table:
-    """Rows of `raw.ingest_outcomes`; columns a row does not name are null."""
-    return pa.Table.from_pylist(list(rows), schema=arrow_schema(RAW_TABLES["ingest_outcomes"]))
-
-
-def move_row(site_id: str, origin: str, at: datetime, run_id: str, lease_number: int) -> dict[str, Any]:
-    """The outcome that binds a site id to another origin from now on."""
-    return {
-        "read_id": f"{site_id}-move--{run_id}",
-        "site_id": site_id,
-        "collection": Collection.ENTRIES.value,
-        "kind": MOVE,
-        "origin": origin,
-        "window_start": at,
-        "window_end": at,
-        "run_id": run_id,
-        "lease_number": lease_number,
-        "fetched_at": at,
-        "status": MERGED,
-        "message": f"moved to {origin}",
-    }

@@ -41,10 +41,10 @@ class RawDocuments:
 
         Columns `_id, content_hash, deleted_at, ingested_at, first_seen_at` and the filter's own.
         """
+        empty = pl.DataFrame(self._table.schema().as_arrow().empty_table().select(self._columns))
         if self._is_empty:
-            empty = self._table.schema().as_arrow().empty_table()
-            return pl.DataFrame(empty.select(self._columns))
-        near = self._near(windows)
+            return empty
+        near = self._near(windows) if windows else empty
         others = identifiers.filter(~identifiers.is_in(near["_id"].implode())).unique()
         return pl.concat([near, self._with_keys(others)]) if len(others) else near
 

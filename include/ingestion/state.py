@@ -6,7 +6,7 @@ memory. A version is known by its hash, its filter value and where its row lies.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
@@ -23,7 +23,7 @@ Flags = NDArray[np.bool_]
 _ISO_LENGTH = 24  # of a bound; text longer than it compares with bounds as its first 24 bytes do
 
 
-def filter_values(collection: Collection, values: Sequence[float | str | None]) -> NDArray[np.generic]:
+def filter_values(collection: Collection, values: Sequence[float | str | None]) -> NDArray[Any]:
     """What a site's filter compares: `date` as a number, `created_at` as text. No window selects a null."""
     if collection is Collection.ENTRIES:
         return np.array([np.nan if value is None else value for value in values], np.float64)
@@ -43,7 +43,7 @@ class Rows:
     document: Documents
     version: NDArray[np.uint64]
     is_valid: Flags
-    filter_value: NDArray[np.generic]
+    filter_value: NDArray[Any]
     row_number: NDArray[np.int64]
 
     def last(self) -> "Rows":
@@ -90,7 +90,7 @@ class State:
 
     exists: Flags
     version: NDArray[np.uint64]
-    filter_value: NDArray[np.generic]
+    filter_value: NDArray[Any]
     deleted_us: NDArray[np.int64]
     ingested_us: NDArray[np.int64]
     first_seen_us: NDArray[np.int64]
@@ -122,7 +122,8 @@ class State:
     @property
     def is_live(self) -> Flags:
         """Which documents are in raw and neither retired nor tombstoned."""
-        return self.exists & (self.deleted_us == LIVE)
+        is_kept: Flags = self.deleted_us == LIVE
+        return self.exists & is_kept
 
     def is_newer(self, than_us: int) -> Flags:
         """Which documents were stored, or found gone, by a read that was fetched after this time."""
@@ -177,7 +178,7 @@ class State:
     def expected(self, window: Window, fetched_us: int, *, is_left_over: bool) -> Documents:
         """Live documents that the filter of the window selects; not those known from a newer read only."""
         start, end = _bounds(window)
-        is_selected = (self.filter_value >= start) & (self.filter_value < end)  # type: ignore[operator]
+        is_selected = (self.filter_value >= start) & (self.filter_value < end)
         is_later = self.is_looked_up | (self.is_newer(fetched_us) & is_left_over)
         return np.flatnonzero(self.is_live & is_selected & ~is_later)
 

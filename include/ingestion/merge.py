@@ -1,0 +1,147 @@
+"""Merge staged reads into the raw tables of a branch: one commit a table, nothing lost, nothing twice."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import pyarrow as pa
+from pyiceberg.expressions import BooleanExpression, EqualTo
+
+from include.errors import BranchError
+from include.ingestion.batch import batch_read, mean_glucose_mg_dl
+from include.ingestion.collection_merge import Limits
+from include.ingestion.deletions import OpenSource
+from include.ingestion.merge_report import MergeReport, report_of
+from include.ingestion.origins import refuse_demo_beside_real
+from include.ingestion.outcome_rows import FailedRead, Row, failed_row, outcome_table
+from include.ingestion.outcomes import MERGED, Outcomes
+from include.ingestion.quarantine import Quarantine
+from include.ingestion.raw_documents import RawDocuments
+from include.ingestion.raw_rows import changed_rows
+from include.ingestion.site_merge import MergeRun, SiteMerge, is_answered_look_up, merge_site
+from include.ingestion.site_rows import write_sites
+from include.ingestion.stage import Stage, StagedRead
+from include.lakehouse import Branch, merge_rows
+from include.nightscout.sites import Site
+from include.nightscout.windows import Collection
+from include.schemas import COLLECTION_TABLE, RAW_TABLES
+
+_OUTCOMES = "ingest_outcomes"
+_WRITTEN_BEFORE_OUTCOMES = {*COLLECTION_TABLE.values(), "quarantine"}
+
+
+def merge_reads(
+    stage: Stage,
+    branch: Branch,
+    *,
+    sites: Sequence[Site],
+    open_source: OpenSource,
+    limits: Limits,
+    run_id: str,
+    lease_number: int,
+    failures: Sequence[FailedRead] = (),
+) -> MergeReport:
+    """Merge every staged read that no outcome covers yet, oldest fetch first, site by site.
+
+    Reads whose branch is this one were fetched by this try of the run; others are left-overs. `failures`
+    are windows of this run that could not be staged: their sites are left out. `open_source` gives the
+    client of a site, for the deletion rule. Reads of sites that are not configured stay in the stage.
+
+    A second try on the same branch writes nothing and gives the same report. Raises BranchError when an
+    earlier try was killed in between: open the branch again from its base, then merge.
+    Raises SettingsError when the demo site meets real data.
+    """
+    outcomes = Outcomes.read(branch.table(_OUTCOMES))
+    written = _written_tables(branch)
+    if _OUTCOMES in written:
+        return _report_again(stage, branch, outcomes, lease_number)
+    if written & _WRITTEN_BEFORE_OUTCOMES:
+        raise BranchError(f"a merge into branch {branch.name} was interrupted: clear the whole run")
+    refuse_demo_beside_real(sites, outcomes)
+
+    def stored(site_id: str, collection: Collection) -> RawDocuments:
+        return RawDocuments(branch.table(COLLECTION_TABLE[collection]), site_id, collection)
+
+    run = MergeRun(stage, branch.name, run_id, lease_number, limits, open_source, stored)
+    reads = stage.reads(skip=outcomes.merged_reads())
+    merges = [_merge_site(run, site, reads, outcomes, failures) for site in sites]
+    write_sites(branch.table("sites"), sites)
+    _write_documents(run, branch, merges)
+    _write_quarantine(run, branch, merges)
+    rows = _outcome_rows(run, sites, merges, failures)
+    if rows:  # last of all: an outcome on the branch says that everything of its read is there
+        _write(branch, _OUTCOMES, [outcome_table(rows)], run_id)
+    return report_of(rows, mean_glucose_mg_dl(one for site in merges for one in site.merged_reads()))
+
+
+def _merge_site(
+    run: MergeRun,
+    site: Site,
+    reads: Sequence[StagedRead],
+    outcomes: Outcomes,
+    failures: Sequence[FailedRead],
+) -> SiteMerge:
+    of_site = [
+        read
+        for read in reads
+        if read.window.site_id == site.site_id and not is_answered_look_up(read, run.branch)
+    ]
+    failed = [each for each in failures if each.window.site_id == site.site_id]
+    return merge_site(run, site, of_site, outcomes, failed)
+
+
+def _written_tables(branch: Branch) -> set[str]:
+    """Raw tables that hold a commit of this branch; one that was only created does not count."""
+    return {name for name in branch.changed_tables() if branch.table(name).current_snapshot() is not None}
+
+
+def _write_documents(run: MergeRun, branch: Branch, merges: Sequence[SiteMerge]) -> None:
+    for collection, table in COLLECTION_TABLE.items():
+        _write(branch, table, _changed(run, merges, Collection(collection)), run.run_id)
+
+
+def _changed(run: MergeRun, merges: Sequence[SiteMerge], collection: Collection) -> Iterator[pa.Table]:
+    for site_merge in merges:
+        for merge in site_merge.collections:
+            if merge.collection is collection:
+                stored = run.open_stored(site_merge.site_id, collection)
+                yield from changed_rows(merge, stored, run.stage, run.run_id)
+
+
+def _write_quarantine(run: MergeRun, branch: Branch, merges: Sequence[SiteMerge]) -> None:
+    quarantine = Quarantine(branch.table("quarantine"))
+    for site_merge in merges:
+        for merge in site_merge.collections:
+            for merged in merge.reads:
+                quarantine.take(run.stage, merged.one, run.run_id)
+    _write(branch, "quarantine", quarantine.changes(), run.run_id)
+
+
+def _outcome_rows(
+    run: MergeRun, sites: Sequence[Site], merges: Sequence[SiteMerge], failures: Sequence[FailedRead]
+) -> list[Row]:
+    origins = {site.site_id: site.origin for site in sites}
+    rows = [row for site_merge in merges for row in site_merge.rows(run.lease_number)]
+    return rows + [
+        failed_row(failed, origins[failed.window.site_id], run.run_id, run.branch, run.lease_number)
+        for failed in failures
+    ]
+
+
+def _write(branch: Branch, name: str, batches: Iterable[pa.Table], run_id: str) -> None:
+    raw = RAW_TABLES[name]
+    merge_rows(
+        branch.table(name),
+        batches,
+        key=raw.key,
+        instant=raw.instant,
+        bookkeeping=raw.bookkeeping,
+        commit_id=run_id,
+    )
+
+
+def _report_again(stage: Stage, branch: Branch, outcomes: Outcomes, lease_number: int) -> MergeReport:
+    """The report of a merge that was finished on this branch before."""
+    of_lease: BooleanExpression = EqualTo(term="lease_number", value=lease_number)
+    rows: list[Row] = branch.table(_OUTCOMES).scan(of_lease).to_arrow().to_pylist()
+    merged = {row["read_id"] for row in rows if row["status"] == MERGED}
+    reads = [read for read in stage.reads(skip=outcomes.merged_reads() - merged) if read.read_id in merged]
+    return report_of(rows, mean_glucose_mg_dl(batch_read(stage, read, branch.name) for read in reads))

@@ -1,0 +1,109 @@
+"""One site's part of a merge: all of its collections, or, when it is left out, none."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from include.errors import SiteLeftOutError, SourceError, StageError
+from include.ingestion.batch import BatchRead, batch_read, named
+from include.ingestion.collection_merge import CollectionMerge, CollectionRules, Limits
+from include.ingestion.deletions import Inquiry, OpenSource
+from include.ingestion.origins import expected_origin, origin_problem
+from include.ingestion.outcome_rows import FailedRead, Row, merged_row, unmerged_row
+from include.ingestion.outcomes import LEFT_OUT, LOOK_UP, SET_ASIDE, Outcomes
+from include.ingestion.raw_documents import RawDocuments
+from include.ingestion.stage import Stage, StagedRead
+from include.nightscout.sites import Site
+from include.nightscout.windows import Collection
+
+OpenStored = Callable[[str, Collection], RawDocuments]
+
+
+@dataclass(frozen=True)
+class MergeRun:
+    """What the merge of every site shares. `branch` is the name of the branch that is written."""
+
+    stage: Stage
+    branch: str
+    run_id: str
+    lease_number: int
+    limits: Limits
+    open_source: OpenSource
+    open_stored: OpenStored
+
+
+@dataclass
+class SiteMerge:
+    """What becomes of the staged reads of a site. `left_out` says why nothing of it is merged, if so."""
+
+    site_id: str
+    reads: Sequence[StagedRead]
+    collections: list[CollectionMerge] = field(default_factory=list)
+    of_other_origin: list[StagedRead] = field(default_factory=list)
+    left_out: str | None = None
+
+    def merged_reads(self) -> Iterator[BatchRead]:
+        """The reads that are merged."""
+        for merge in self.collections:
+            for merged in merge.reads:
+                yield merged.one
+
+    def rows(self, lease_number: int) -> Iterator[Row]:
+        """The outcomes of all its reads."""
+        if self.left_out is not None:
+            for read in self.reads:
+                yield unmerged_row(read, lease_number, LEFT_OUT, self.left_out)
+            return
+        for read in self.of_other_origin:
+            message = f"it was read from {read.origin}, which the site id is not bound to"
+            yield unmerged_row(read, lease_number, SET_ASIDE, message)
+        for merge in self.collections:
+            for one, reason in merge.set_aside:
+                yield unmerged_row(one.read, lease_number, SET_ASIDE, f"{named(one.window)}: {reason}")
+            for merged in merge.reads:
+                yield merged_row(merged, lease_number, merge.unchecked.get(merged.one.read_id))
+
+
+def merge_site(
+    run: MergeRun, site: Site, reads: Sequence[StagedRead], outcomes: Outcomes, failures: Sequence[FailedRead]
+) -> SiteMerge:
+    """Decide about all reads of one site, in memory. A site that cannot be merged is left out."""
+    result = SiteMerge(site.site_id, reads)
+    problem = origin_problem(site, outcomes) or _failure(failures)
+    if problem is not None:
+        result.left_out = problem
+        return result
+    origin = expected_origin(site, outcomes)
+    result.of_other_origin = [read for read in reads if read.origin != origin]
+    try:
+        result.collections = _merge_collections(run, site, [read for read in reads if read.origin == origin])
+    except (SiteLeftOutError, SourceError, StageError) as error:
+        result.left_out = str(error)
+    return result
+
+
+def _merge_collections(run: MergeRun, site: Site, reads: Sequence[StagedRead]) -> list[CollectionMerge]:
+    merges = []
+
+    def load(read: StagedRead) -> BatchRead:
+        return batch_read(run.stage, read, run.branch)
+
+    asked = Inquiry(run.stage, run.open_source, site.site_id, site.origin, run.run_id, run.branch)
+    with asked as inquiry:
+        for collection in Collection:
+            batch = [load(read) for read in reads if read.window.collection is collection]
+            if batch:
+                stored = run.open_stored(site.site_id, collection)
+                rules = CollectionRules(collection, batch, stored, run.limits, inquiry, load)
+                merges.append(rules.merge())
+    return merges
+
+
+def _failure(failures: Sequence[FailedRead]) -> str | None:
+    if not failures:
+        return None
+    return "; ".join(f"{named(failed.window)}: {failed.message}" for failed in failures)
+
+
+def is_answered_look_up(read: StagedRead, branch: str) -> bool:
+    """Whether this is a look-up of an earlier try on this branch: it is used where it is asked for again."""
+    return read.kind == LOOK_UP and read.branch == branch
