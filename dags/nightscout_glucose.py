@@ -20,11 +20,12 @@ Reads Nightscout. Writes `raw`, bronze to marts, and the schema `marts` in Postg
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from airflow.sdk import TriggerRule, dag, task
 
 from include.orchestration import tasks
-from include.orchestration.dbt_group import dbt_group
+from include.orchestration.dbt_group import BUILD, dbt_group
 from include.orchestration.defaults import API_POOL, DEFAULT_ARGS
 from include.orchestration.events import MARTS, RAW
 from include.orchestration.form import FORM
@@ -35,17 +36,19 @@ from include.settings import load_settings
 SETTINGS = load_settings()
 WINDOW = "{% set w = task.op_kwargs['window'] %}{{ w.site_id }} {{ w.collection }} {{ w.start }}..{{ w.end }}"
 
+# A result is one XCom; by default Airflow would push each key of a dict as one more.
+step = partial(task, multiple_outputs=False)
 take_lease = task.sensor(mode="poke", poke_interval=5, timeout=7200, execution_timeout=None)(tasks.take_lease)
-plan = task(tasks.plan)
-open_branch = task(tasks.open_branch)
-stage = task(pool=API_POOL, map_index_template=WINDOW)(tasks.stage)
-validate = task(tasks.validate)
-merge = task(outlets=[RAW])(tasks.merge)
-audit = task(tasks.audit)
-promote = task(tasks.promote)
-publish = task(outlets=[MARTS], trigger_rule=TriggerRule.ALL_DONE)(tasks.publish)
-verdict = task(trigger_rule=TriggerRule.ALL_DONE, retries=0)(tasks.verdict)
-close_run = task(tasks.close_run)
+plan = step()(tasks.plan)
+open_branch = step()(tasks.open_branch)
+stage = step(pool=API_POOL, map_index_template=WINDOW)(tasks.stage)
+validate = step()(tasks.validate)
+merge = step(outlets=[RAW])(tasks.merge)
+audit = step()(tasks.audit)
+promote = step()(tasks.promote)
+publish = step(outlets=[MARTS], trigger_rule=TriggerRule.ALL_DONE)(tasks.publish)
+verdict = step(trigger_rule=TriggerRule.ALL_DONE, retries=0)(tasks.verdict)
+close_run = step()(tasks.close_run)
 
 
 @dag(
@@ -71,10 +74,11 @@ def nightscout_glucose() -> None:
     models = dbt_group(SETTINGS, branch_task="open_branch")
     audited = audit(branch, merged)
     promoted = promote(branch, audited, planned)
-    published = publish(lease, planned, merged)
+    published = publish(planned)
     judged = verdict(staged, merged)
 
     merged >> models >> audited
+    models.get_child_by_label(BUILD) >> audited  # what failed in it may belong to no model
     promoted >> published >> judged >> close_run(lease).as_teardown(setups=lease)
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from include.orchestration.notifiers import LogLine
-from include.orchestration.retries import RETRIES, RULES, RetryUnlessWatched
+from include.orchestration.retries import POLICY, RETRIES
 
 OWNER = "glucose-data"
 
@@ -22,7 +22,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
-    "retry_policy": RetryUnlessWatched(RULES),
+    "retry_policy": POLICY,
     "execution_timeout": timedelta(hours=1),
     "on_failure_callback": LogLine("task_failed"),
     "on_retry_callback": LogLine("task_failed_will_retry"),

@@ -11,19 +11,46 @@ RAW = Asset("nightscout_raw", uri="x-lakehouse://raw", group="nightscout")
 MARTS = Asset("nightscout_marts", uri="x-lakehouse://marts", group="nightscout")
 
 DAY = timedelta(days=1)
+COUNTS = {  # of documents, over all sites and collections; from the counts of a merge
+    "received": ("received",),
+    "accepted": ("accepted",),
+    "quarantined": ("quarantined",),
+    "inserted": ("inserted",),
+    "updated": ("updated",),
+    "deleted": ("tombstoned", "retired"),
+}
+
+Facts = dict[str, Any]
 
 
-def announce(event: Any, facts: Mapping[str, Any], days: Sequence[str]) -> None:
-    """Fill the event of an asset: counts, windows, first and last instant, mean.
+def merge_facts(merged: Mapping[str, Any], windows: Sequence[Mapping[str, Any]]) -> Facts:
+    """What an event says of a merge: counts of documents, what was read, first and last instant, mean.
 
-    `days` are those that a run without a partition of its own wrote, so that whoever waits for one of them
-    hears of it; none for a run that has one.
+    `windows` has one entry a site and collection: how many windows, from when until when.
     """
-    event.extra = dict(facts)
-    event.add_partitions(list(days))
+    rows = [row for collections in merged["counts"].values() for row in collections.values()]
+    counts = {name: sum(row[part] for row in rows for part in parts) for name, parts in COUNTS.items()}
+    instants = {name: merged[name] for name in ("first_instant", "last_instant", "mean_glucose_mg_dl")}
+    return {**counts, **instants, "windows": _read(windows), "left_out": sorted(merged["left_out"])}
 
 
 def days_between(first: str, last: str) -> list[str]:
-    """Every ISO date from the first to the last, both included."""
+    """Every ISO date from the first to the last, both included; none when the last lies before."""
     start, end = date.fromisoformat(first), date.fromisoformat(last)
     return [(start + number * DAY).isoformat() for number in range((end - start).days + 1)]
+
+
+def _read(windows: Sequence[Mapping[str, Any]]) -> list[Facts]:
+    parts: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for window in windows:
+        parts.setdefault((window["site_id"], window["collection"]), []).append(window)
+    return [
+        {
+            "site_id": site_id,
+            "collection": collection,
+            "count": len(part),
+            "start": min(window["start"] for window in part),
+            "end": max(window["end"] for window in part),
+        }
+        for (site_id, collection), part in sorted(parts.items())
+    ]

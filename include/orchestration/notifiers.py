@@ -26,6 +26,9 @@ class LogLine(BaseNotifier):
         super().__init__()
         self.event = event
 
+    def render_template_fields(self, context: "Context", jinja_env: Any = None) -> None:
+        """Nothing here is a template; and in `dags test` a Dag's callback has no environment to render in."""
+
     def notify(self, context: "Context") -> None:
         """Write the line; a failed task also leaves its reason where the verdict finds it."""
         line = describe(self.event, context)

@@ -1,7 +1,8 @@
 """Which failures are worth another try, and why."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 from airflow.sdk.definitions.retry_policy import RetryDecision
@@ -88,7 +89,11 @@ class RetryUnlessWatched(ExceptionRetryPolicy):
         return RetryDecision.fail("whoever started `airflow dags test` can start it again")
 
 
-def is_last_try(context: "Context") -> bool:
-    """Whether a failure of this try is final, whatever its exception."""
+POLICY = RetryUnlessWatched(RULES)
+
+
+def is_final(error: BaseException, context: Mapping[str, Any]) -> bool:
+    """Whether the task is not tried again after this error."""
     task_instance: Any = context["ti"]
-    return runs_in_process(context) or task_instance.try_number > task_instance.max_tries
+    tries = task_instance.try_number, task_instance.max_tries
+    return tries[0] > tries[1] or POLICY.evaluate(error, *tries, cast("Context", context)).action is FAIL

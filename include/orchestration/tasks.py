@@ -3,16 +3,17 @@
 The steps are imported when a task runs: parsing the Dag would otherwise import dlt, PyIceberg and polars.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
-from include.orchestration.events import MARTS, RAW, announce, days_between
+from include.errors import SourceError
+from include.orchestration.events import MARTS, RAW, days_between, merge_facts
 from include.orchestration.lease_owner import has_ended, owner_of
 from include.orchestration.notifiers import FAILURE
-from include.orchestration.retries import is_last_try
+from include.orchestration.retries import is_final
 from include.orchestration.run_request import run_request
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def take_lease(**context: Any) -> PokeReturnValue:
 
 def plan(lease: Facts, **context: Any) -> list[Facts]:
     """Decide which windows to read. Returns them, and leaves all that was decided under the key `plan`."""
-    planned = _pipeline().plan(run_request(context), lease)
+    request = run_request(context)
+    planned = _pipeline().plan(request, lease) | {"request": request}
     context["ti"].xcom_push(key="plan", value=planned)
     windows: list[Facts] = planned["windows"]
     return windows
@@ -42,28 +44,31 @@ def open_branch(lease: Facts, planned: Facts) -> Facts:
 
 
 def stage(window: Facts, branch: Facts, **context: Any) -> Facts:
-    """Read one window whole into the stage. The last try returns its failure, so that other sites go on."""
-    last_try = is_last_try(context)
+    """Read one window whole into the stage. A final failure is returned, so that other sites go on."""
     try:
-        return _pipeline().stage(window, branch, last_try=last_try)
-    except AirflowTaskTimeout:
-        if not last_try:
+        return _pipeline().stage(window, branch, last_try=False)
+    except (SourceError, AirflowTaskTimeout) as error:
+        if not is_final(error, context):
             raise
-        return {**window, "failed": "the site did not answer within the time a task may take"}
+        return {**window, "failed": str(error) or "it was not read within the time that a task may take"}
 
 
-def validate(branch: Facts, staged: Iterable[Facts]) -> Facts:
+def validate(branch: Facts, staged: Sequence[Facts]) -> Facts:
     """Part accepted from quarantined documents, row by row."""
-    return _pipeline().validate(branch, list(staged))
+    return _pipeline().validate(branch, _all(staged))
 
 
-def merge(branch: Facts, staged: Iterable[Facts], validated: Facts, planned: Facts, **context: Any) -> Facts:
+def merge(branch: Facts, staged: Sequence[Facts], validated: Facts, planned: Facts, **context: Any) -> Facts:
     """Merge what was read into the raw tables of the branch. Skipped when every site was left out."""
-    merged = _pipeline().merge(branch, list(staged), validated)
-    sites = {window["site_id"] for window in planned["windows"]}
-    if sites <= set(merged["left_out"]):
-        raise AirflowSkipException(f"no site is left: {merged['left_out']}")
-    announce(context["outlet_events"][RAW], merged, _days(planned, context))
+    results = _all(staged)
+    merged = _pipeline().merge(branch, results, validated)
+    read = [result for result in results if "failed" not in result]
+    if not {window["site_id"] for window in read} - set(merged["left_out"]):
+        context["ti"].xcom_push(key="return_value", value=merged)  # the verdict names the reasons
+        raise AirflowSkipException("no site is left: the task `verdict` says why")
+    event = context["outlet_events"][RAW]
+    event.extra = merge_facts(merged, read)
+    event.add_partitions(_days(planned, context))
     return merged
 
 
@@ -79,22 +84,25 @@ def promote(branch: Facts, audited: Facts, planned: Facts) -> Facts:
     return _pipeline().promote(branch, audited)
 
 
-def publish(lease: Facts | None, planned: Facts | None, merged: Facts | None, **context: Any) -> Facts:
+def publish(planned: Facts | None, **context: Any) -> Facts:
     """Show readers main as it is now, whatever happened before in this run."""
+    # Not an argument: what follows a setup task directly may not run when that failed.
+    lease = context["ti"].xcom_pull(task_ids="take_lease")
     if lease is None:
         raise AirflowSkipException("this run never held the lease")
     published = _pipeline().publish(lease)
     if not published["published"]:
         raise AirflowSkipException(f"readers see {published['version']} already")
+    event = context["outlet_events"][MARTS]
+    event.extra = published
     if planned is not None:
-        facts = {**published, **(merged or {})}
-        announce(context["outlet_events"][MARTS], facts, _days(planned, context))
+        event.add_partitions(_days(planned, context))
     return published
 
 
-def verdict(staged: Iterable[Facts] | None, merged: Facts | None, **context: Any) -> None:
+def verdict(staged: Sequence[Facts] | None, merged: Facts | None, **context: Any) -> None:
     """Fail when a site was left out or a task failed, naming it and the reason."""
-    _pipeline().verdict(list(staged or []), merged, _failures(context))
+    _pipeline().verdict(_all(staged or []), merged, _failures(context))
 
 
 def close_run(lease: Facts, **context: Any) -> Facts:
@@ -102,10 +110,19 @@ def close_run(lease: Facts, **context: Any) -> Facts:
     return _pipeline().close_run(lease, _states(context))
 
 
+def _all(staged: Sequence[Facts]) -> list[Facts]:
+    """The results of mapped tasks by one request; one by one, Airflow asks past the end and logs an error."""
+    return list(staged[:])
+
+
 def _days(planned: Facts, context: Mapping[str, Any]) -> list[str]:
-    if context["dag_run"].partition_key is not None:
+    """The days that a run without a partition of its own was asked for and that have begun."""
+    request = planned["request"]
+    first, last = request["first_day"] or request["key"], request["last_day"] or request["key"]
+    if context["dag_run"].partition_key is not None or first is None:
         return []
-    return days_between(planned["first_day"], planned["last_day"])
+    read_until: str = max(window["end"] for window in planned["windows"])
+    return days_between(first, min(last, read_until[:10]))
 
 
 def _failures(context: Mapping[str, Any]) -> dict[str, str]:
