@@ -77,9 +77,9 @@ def _of_one_width(schema: pa.DataFrameSchema, frame: pl.DataFrame) -> pl.DataFra
 
 
 def _same_kind(found: pl.DataType, wanted: pl.DataType) -> bool:
-    if isinstance(wanted, pl.Float64):
+    if wanted == pl.Float64:
         return found.is_numeric()
-    if isinstance(wanted, pl.Int64):
+    if wanted == pl.Int64:
         return found.is_integer()
     if isinstance(wanted, pl.Datetime) and isinstance(found, pl.Datetime):
         return (found.time_zone is None) == (wanted.time_zone is None)

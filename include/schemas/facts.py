@@ -12,6 +12,8 @@ _LONGEST_GAP_MINUTES = 15
 
 _glucose = pl.col("glucose_mg_dl")
 _local = pl.col("reading_timestamp_local")
+# A day on which the site moves to another zone goes on past the old zone's midnight, or ends before it.
+_days_from_wall_date = (_local.dt.date() - pl.col("reading_date")).dt.total_days()
 _category = (
     pl.when(_glucose < 70)
     .then(pl.lit("hypoglycemia"))
@@ -55,7 +57,8 @@ FCT_GLUCOSE_READINGS = model(
         rule("entry_id_duplicate", ~pl.struct("site_id", "entry_id").is_duplicated()),
         rule("slot_start_off_grid", pl.col("slot_start").dt.truncate("5m") == pl.col("slot_start")),
         rule("reading_outside_slot", pl.col("reading_timestamp").dt.truncate("5m") == pl.col("slot_start")),
-        rule("reading_date_not_local", _local.dt.date() == pl.col("reading_date")),
+        rule("reading_date_far_from_wall_date", _days_from_wall_date.abs() <= 1),
+        rule("reading_date_not_wall_date", _days_from_wall_date == 0, WARNING),
         rule("hour_of_day_not_local", _local.dt.hour() == pl.col("hour_of_day")),
         rule("day_of_week_wrong", pl.col("reading_date").dt.weekday() == pl.col("day_of_week")),
         weekday_of("reading_date"),

@@ -1,0 +1,414 @@
+"""The contracts of facts, daily metrics and marts: whole frames pass, and every rule can fail."""
+
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from statistics import mean, quantiles, stdev
+from typing import Any
+
+import polars as pl
+import pytest
+
+from include.errors import ContractError
+from include.schemas import AUDITED_MODELS, check_frame
+
+Row = dict[str, Any]
+
+START = datetime(2024, 10, 14, 22, 0, tzinfo=UTC)  # midnight of Tuesday the 15th in Berlin
+GLUCOSE = [52.0, 53.9, 54.0, 69.9, 70.0, 110.0, 140.0, 140.5, 180.0, 180.5, 250.0, 250.5]
+WEEKDAYS = {15: "Tuesday", 16: "Wednesday"}
+
+
+def category(glucose: float) -> str:
+    if glucose < 70:
+        return "hypoglycemia"
+    if glucose <= 180:
+        return "in_range"
+    return "hyperglycemia_mild" if glucose <= 250 else "hyperglycemia_severe"
+
+
+def share(values: list[float], low: float, high: float) -> float:
+    """Percent of values with low <= value < high."""
+    return 100 * sum(low <= value < high for value in values) / len(values)
+
+
+def readings() -> list[Row]:
+    rows: list[Row] = []
+    for day in (0, 1):
+        for n, glucose in enumerate(GLUCOSE):
+            slot = START + timedelta(days=day, minutes=10 * n)
+            local = (slot + timedelta(hours=2, seconds=30)).replace(tzinfo=None)
+            before = rows[-1] if rows else None
+            change = glucose - before["glucose_mg_dl"] if before else None
+            minutes = (slot - before["slot_start"]).total_seconds() / 60 if before else None
+            rows.append(
+                {
+                    "site_id": "home",
+                    "slot_start": slot,
+                    "entry_id": f"{day}-{n}",
+                    "reading_timestamp": slot + timedelta(seconds=30),
+                    "reading_timestamp_local": local,
+                    "reading_date": local.date(),
+                    "hour_of_day": local.hour,
+                    "day_of_week": 2 + day,
+                    "day_name": WEEKDAYS[15 + day],
+                    "glucose_mg_dl": glucose,
+                    "glucose_category": category(glucose),
+                    "is_in_range": int(70 <= glucose <= 180),
+                    "glucose_change_mg_dl": change,
+                    "minutes_since_last_reading": minutes,
+                    "rate_mg_dl_per_minute": change / minutes
+                    if minutes is not None and minutes <= 15
+                    else None,
+                    "is_clipped": False,
+                    "direction": "Flat",
+                }
+            )
+    return rows
+
+
+def daily() -> list[Row]:
+    low, quarter, half, three_quarters, high = (
+        quantiles(GLUCOSE, n=20, method="inclusive")[position - 1] for position in (1, 5, 10, 15, 19)
+    )
+    return [
+        {
+            "site_id": "home",
+            "reading_date": date(2024, 10, day),
+            "day_name": name,
+            "reading_count": 12,
+            "expected_count": 288,
+            "coverage_pct": 100 * 12 / 288,
+            "is_sufficient": False,
+            "avg_glucose_mg_dl": mean(GLUCOSE),
+            "median_glucose_mg_dl": half,
+            "min_glucose_mg_dl": 52.0,
+            "max_glucose_mg_dl": 250.5,
+            "stddev_glucose_mg_dl": stdev(GLUCOSE),
+            "cv_pct": 100 * stdev(GLUCOSE) / mean(GLUCOSE),
+            "time_below_54_pct": share(GLUCOSE, 0, 54),
+            "time_54_69_pct": share(GLUCOSE, 54, 70),
+            "time_in_range_pct": share(GLUCOSE, 70, 180.1),
+            "time_181_250_pct": share(GLUCOSE, 180.1, 250.1),
+            "time_above_250_pct": share(GLUCOSE, 250.1, 999),
+            "time_below_range_pct": share(GLUCOSE, 0, 70),
+            "time_in_tight_range_pct": share(GLUCOSE, 70, 140.1),
+            "time_above_range_pct": share(GLUCOSE, 180.1, 999),
+            "p05_mg_dl": low,
+            "p25_mg_dl": quarter,
+            "p75_mg_dl": three_quarters,
+            "p95_mg_dl": high,
+            "lbgi": 1.5,
+            "hbgi": 2.5,
+            "gri": 77.0,
+            "j_index": 0.001 * (mean(GLUCOSE) + stdev(GLUCOSE)) ** 2,
+        }
+        for day, name in WEEKDAYS.items()
+    ]
+
+
+def hourly() -> list[Row]:
+    rows = []
+    for day in WEEKDAYS:
+        for hour in (0, 1):
+            values = GLUCOSE[6 * hour : 6 * hour + 6]
+            classes = [category(value) for value in values]
+            rows.append(
+                {
+                    "site_id": "home",
+                    "reading_date": date(2024, 10, day),
+                    "hour_of_day": hour,
+                    "reading_count": 6,
+                    "avg_glucose_mg_dl": mean(values),
+                    "min_glucose_mg_dl": min(values),
+                    "max_glucose_mg_dl": max(values),
+                    "time_in_range_pct": share(values, 70, 180.1),
+                    **{
+                        f"{name}_count": classes.count(name)
+                        for name in ("hypoglycemia", "in_range", "hyperglycemia_mild", "hyperglycemia_severe")
+                    },
+                }
+            )
+    return rows
+
+
+def overview() -> list[Row]:
+    statistics = (
+        "avg_glucose_mg_dl min_glucose_mg_dl max_glucose_mg_dl stddev_glucose_mg_dl cv_pct time_in_range_pct"
+        " time_below_range_pct time_above_range_pct time_below_54_pct time_above_250_pct"
+    )
+    rows: list[Row] = []
+    for day, name in (WEEKDAYS | {17: "Thursday", 18: "Friday"}).items():
+        has_readings = day != 17
+        of_day = daily()[0]
+        sufficient = day == 18
+        rows.append(
+            {
+                "site_id": "home",
+                "reading_date": date(2024, 10, day),
+                "day_name": name,
+                "reading_count": (216 if sufficient else 12) if has_readings else 0,
+                "expected_count": 288,
+                "coverage_pct": (75.0 if sufficient else 100 * 12 / 288) if has_readings else 0.0,
+                "is_sufficient": sufficient,
+                **{column: of_day[column] if has_readings else None for column in statistics.split()},
+                "avg_glucose_7d_mg_dl": mean(GLUCOSE),
+                **{f"time_in_range_{days}d_pct": 50.0 for days in (7, 14, 30)},
+                "estimated_a1c_pct": 3.31 + 0.02392 * mean(GLUCOSE) if sufficient else None,
+                "estimated_a1c_coverage_pct": 75.0 if sufficient else 4.0,
+                "estimated_a1c_7d_avg": None,
+                "diabetes_management_rating": "Needs Improvement" if sufficient else None,
+                "day_status": "CRITICAL" if has_readings else None,
+            }
+        )
+    return rows
+
+
+def patterns() -> list[Row]:
+    return [
+        {
+            "site_id": "home",
+            "day_name": name,
+            "hour_of_day": 0,
+            "reading_count": 12,
+            "avg_glucose_mg_dl": mean(GLUCOSE),
+            "median_glucose_mg_dl": 140.25,
+            "stddev_glucose_mg_dl": stdev(GLUCOSE),
+            "time_below_range_pct": share(GLUCOSE, 0, 70),
+            "time_in_range_pct": share(GLUCOSE, 70, 180.1),
+            "time_above_range_pct": share(GLUCOSE, 180.1, 999),
+        }
+        for name in WEEKDAYS.values()
+    ]
+
+
+SOUND: dict[str, Callable[[], list[Row]]] = {
+    "fct_glucose_readings": readings,
+    "fct_daily_glucose_metrics": daily,
+    "mrt_glucose_readings": hourly,
+    "mrt_glucose_overview": overview,
+    "mrt_glucose_hourly_patterns": patterns,
+}
+# What the small frames above show of their own: a third of their readings is low.
+KNOWN = {
+    "fct_glucose_readings": {"share_of_lows_above_30_pct"},
+    "fct_daily_glucose_metrics": {"time_below_range_pct_above_30"},
+    "mrt_glucose_overview": {"time_below_range_pct_above_30"},
+}
+
+
+def framed(name: str, rows: list[Row]) -> pl.DataFrame:
+    """As DuckDB hands it over: instants in UTC, wall time without a zone."""
+    schema = AUDITED_MODELS[name].columns
+    return pl.DataFrame(rows, schema={column: of.dtype.type for column, of in schema.items()}, strict=True)
+
+
+def found(name: str, rows: list[Row]) -> dict[str, str]:
+    return {finding.check: finding.severity for finding in check_frame(name, framed(name, rows))}
+
+
+def test_every_model_is_tested() -> None:
+    assert set(AUDITED_MODELS) == set(SOUND)
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_frames_have_no_error(name: str) -> None:
+    assert found(name, SOUND[name]()) == dict.fromkeys(KNOWN.get(name, set()), "warning")
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_an_empty_model_is_sound(name: str) -> None:
+    assert check_frame(name, framed(name, [])) == []
+
+
+NAN = math.nan
+BROKEN: list[tuple[str, Row, str]] = [
+    ("fct_glucose_readings", {"site_id": None}, "site_id_null"),
+    ("fct_glucose_readings", {"slot_start": None}, "slot_start_null"),
+    ("fct_glucose_readings", {"slot_start": START}, "key_duplicate"),
+    ("fct_glucose_readings", {"entry_id": "0-0"}, "entry_id_duplicate"),
+    ("fct_glucose_readings", {"slot_start": START + timedelta(minutes=12)}, "slot_start_off_grid"),
+    ("fct_glucose_readings", {"reading_timestamp": START + timedelta(minutes=15)}, "reading_outside_slot"),
+    ("fct_glucose_readings", {"reading_date": date(2024, 10, 13)}, "reading_date_far_from_wall_date"),
+    ("fct_glucose_readings", {"hour_of_day": 22}, "hour_of_day_not_local"),
+    ("fct_glucose_readings", {"day_of_week": 1}, "day_of_week_wrong"),
+    ("fct_glucose_readings", {"day_name": "Monday"}, "day_name_wrong"),
+    ("fct_glucose_readings", {"glucose_mg_dl": 19.9}, "glucose_mg_dl_outside_20_to_600"),
+    ("fct_glucose_readings", {"glucose_mg_dl": 600.1}, "glucose_mg_dl_outside_20_to_600"),
+    ("fct_glucose_readings", {"glucose_mg_dl": NAN}, "glucose_mg_dl_outside_20_to_600"),
+    ("fct_glucose_readings", {"glucose_mg_dl": None}, "glucose_mg_dl_null"),
+    ("fct_glucose_readings", {"glucose_mg_dl": 70.0}, "glucose_category_wrong"),
+    ("fct_glucose_readings", {"is_in_range": 1}, "is_in_range_wrong"),
+    ("fct_glucose_readings", {"minutes_since_last_reading": -10.0}, "readings_not_in_order"),
+    ("fct_glucose_readings", {"rate_mg_dl_per_minute": 3.0}, "rate_wrong"),
+    ("fct_glucose_readings", {"minutes_since_last_reading": 20.0}, "rate_wrong"),
+    ("fct_daily_glucose_metrics", {"reading_date": date(2024, 10, 16)}, "key_duplicate"),
+    ("fct_daily_glucose_metrics", {"reading_count": 0}, "reading_count_below_1"),
+    ("fct_daily_glucose_metrics", {"coverage_pct": 100.1}, "coverage_pct_outside_0_to_100"),
+    ("fct_daily_glucose_metrics", {"coverage_pct": None}, "coverage_without_expected"),
+    ("fct_daily_glucose_metrics", {"time_in_range_pct": -1.0}, "time_in_range_pct_outside_0_to_100"),
+    ("fct_daily_glucose_metrics", {"time_in_range_pct": 42.0}, "five_classes_do_not_sum_to_100"),
+    ("fct_daily_glucose_metrics", {"time_below_range_pct": 33.0}, "time_below_range_is_not_its_classes"),
+    ("fct_daily_glucose_metrics", {"time_above_range_pct": 26.0}, "time_above_range_is_not_its_classes"),
+    ("fct_daily_glucose_metrics", {"time_in_tight_range_pct": 42.0}, "tight_range_wider_than_range"),
+    (
+        "fct_daily_glucose_metrics",
+        {"p25_mg_dl": 200.0},
+        "min_glucose_mg_dl_to_max_glucose_mg_dl_not_ascending",
+    ),
+    (
+        "fct_daily_glucose_metrics",
+        {"avg_glucose_mg_dl": 251.0},
+        "min_glucose_mg_dl_to_max_glucose_mg_dl_not_ascending",
+    ),
+    ("fct_daily_glucose_metrics", {"stddev_glucose_mg_dl": None}, "stddev_known_only_from_two_readings"),
+    (
+        "fct_daily_glucose_metrics",
+        {"stddev_glucose_mg_dl": -1.0},
+        "stddev_glucose_mg_dl_negative_or_infinite",
+    ),
+    ("fct_daily_glucose_metrics", {"cv_pct": 1.0}, "cv_wrong"),
+    ("fct_daily_glucose_metrics", {"is_sufficient": True}, "is_sufficient_wrong"),
+    ("fct_daily_glucose_metrics", {"lbgi": math.inf}, "lbgi_negative_or_infinite"),
+    ("fct_daily_glucose_metrics", {"gri": 100.5}, "gri_outside_0_to_100"),
+    ("mrt_glucose_readings", {"hour_of_day": 1}, "key_duplicate"),
+    ("mrt_glucose_readings", {"hour_of_day": 24}, "hour_of_day_outside_0_to_23"),
+    ("mrt_glucose_readings", {"reading_count": 25}, "more_readings_than_slots"),
+    ("mrt_glucose_readings", {"in_range_count": 3}, "classes_do_not_sum_to_reading_count"),
+    ("mrt_glucose_readings", {"time_in_range_pct": 34.0}, "time_in_range_wrong"),
+    ("mrt_glucose_readings", {"in_range_count": -1}, "in_range_count_below_0"),
+    ("mrt_glucose_overview", {"reading_date": date(2024, 10, 14)}, "day_before_missing"),
+    ("mrt_glucose_overview", {"day_name": "Someday"}, "day_name_wrong"),
+    ("mrt_glucose_overview", {"time_above_range_pct": 26.0}, "three_classes_do_not_sum_to_100"),
+    ("mrt_glucose_overview", {"time_above_range_pct": None}, "three_classes_do_not_sum_to_100"),
+    (
+        "mrt_glucose_overview",
+        {"time_below_54_pct": 50.0},
+        "time_below_54_pct_to_time_below_range_pct_not_ascending",
+    ),
+    ("mrt_glucose_overview", {"avg_glucose_mg_dl": None}, "avg_glucose_mg_dl_known_without_readings"),
+    ("mrt_glucose_overview", {"estimated_a1c_pct": 6.0}, "gmi_of_too_few_readings"),
+    ("mrt_glucose_overview", {"diabetes_management_rating": "Good"}, "rating_wrong"),
+    ("mrt_glucose_overview", {"day_status": "FINE"}, "day_status_unknown"),
+    ("mrt_glucose_overview", {"time_in_range_30d_pct": 101.0}, "time_in_range_30d_pct_outside_0_to_100"),
+    ("mrt_glucose_hourly_patterns", {"day_name": "Wednesday"}, "key_duplicate"),
+    ("mrt_glucose_hourly_patterns", {"day_name": "Someday"}, "day_name_unknown"),
+    ("mrt_glucose_hourly_patterns", {"reading_count": 400}, "more_readings_than_slots"),
+    ("mrt_glucose_hourly_patterns", {"time_below_range_pct": 34.0}, "three_classes_do_not_sum_to_100"),
+    ("mrt_glucose_hourly_patterns", {"stddev_glucose_mg_dl": None}, "stddev_known_only_from_two_readings"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "check"), BROKEN)
+def test_an_error_is_found(name: str, change: Row, check: str) -> None:
+    rows = SOUND[name]()
+    place = 1 if name == "fct_glucose_readings" else 0
+    rows[place] |= change
+    if check == "day_before_missing":
+        rows[1]["reading_date"] = date(2024, 10, 19)
+        rows[1]["day_name"] = "Saturday"
+    assert found(name, rows).get(check) == "error"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "check"),
+    [
+        ("fct_glucose_readings", {"reading_date": date(2024, 10, 14)}, "reading_date_not_wall_date"),
+        (
+            "fct_glucose_readings",
+            {"glucose_change_mg_dl": 210.0, "rate_mg_dl_per_minute": 21.0},
+            "rate_implausible",
+        ),
+        ("fct_daily_glucose_metrics", {"expected_count": 11}, "more_readings_than_expected"),
+        ("fct_daily_glucose_metrics", {"avg_glucose_mg_dl": 79.0}, "avg_glucose_mg_dl_outside_80_to_250"),
+        ("mrt_glucose_overview", {"avg_glucose_mg_dl": 79.0}, "avg_glucose_mg_dl_outside_80_to_250"),
+        ("mrt_glucose_hourly_patterns", {"avg_glucose_mg_dl": 251.0}, "avg_glucose_mg_dl_outside_80_to_250"),
+    ],
+)
+def test_a_warning_is_found(name: str, change: Row, check: str) -> None:
+    rows = SOUND[name]()
+    rows[1] |= change
+    assert found(name, rows).get(check) == "warning"
+
+
+def test_a_mean_of_a_site_is_one_warning() -> None:
+    rows = [row | {"glucose_mg_dl": 300.0} for row in readings()]
+    other = [row | {"site_id": "clinic", "entry_id": f"c{row['entry_id']}"} for row in readings()]
+    findings = check_frame("fct_glucose_readings", framed("fct_glucose_readings", [*other, *rows]))
+    means = [finding for finding in findings if finding.check == "mean_outside_80_to_250"]
+    assert [(finding.row_count, finding.example_keys[0][:15]) for finding in means] == [
+        (1, "home 2024-10-14")
+    ]
+
+
+def test_a_travelled_day_is_no_error() -> None:
+    """The day on which a site moves west lasts past the old zone's midnight."""
+    rows = readings()
+    for row in rows[:12]:
+        row |= {"reading_date": date(2024, 10, 14), "day_of_week": 1, "day_name": "Monday"}
+    assert "error" not in found("fct_glucose_readings", rows).values()
+
+
+def test_findings_say_where_and_how_many() -> None:
+    rows = daily()
+    for row in rows:
+        row["gri"] = 101.0
+    rows[0]["cv_pct"] = 1.0
+    findings = check_frame("fct_daily_glucose_metrics", framed("fct_daily_glucose_metrics", rows))
+    assert [(one.severity, one.check, one.row_count) for one in findings] == [
+        ("error", "gri_outside_0_to_100", 2),
+        ("error", "cv_wrong", 1),
+        ("warning", "time_below_range_pct_above_30", 2),
+    ]
+    assert findings[0].example_keys == ("home 2024-10-15", "home 2024-10-16")
+    assert str(findings[0]) == (
+        "fct_daily_glucose_metrics: gri outside 0 to 100 in 2 rows, for example home 2024-10-15"
+    )
+    assert str(findings[1]).startswith("fct_daily_glucose_metrics: cv wrong in 1 row, for example")
+
+
+def test_a_null_in_the_key_does_not_hide_the_row() -> None:
+    rows = daily()
+    rows[0]["reading_date"] = None
+    finding = check_frame("fct_daily_glucose_metrics", framed("fct_daily_glucose_metrics", rows))[0]
+    assert finding.example_keys == ("home",)
+
+
+def test_engines_may_differ_in_width() -> None:
+    frame = framed("fct_glucose_readings", readings()).with_columns(
+        pl.col("hour_of_day").cast(pl.Int8),
+        pl.col("is_in_range").cast(pl.Int32),
+        pl.col("glucose_mg_dl").cast(pl.Decimal(6, 2)),
+        pl.col("slot_start").dt.cast_time_unit("ms").dt.convert_time_zone("Europe/Berlin"),
+        pl.col("reading_timestamp_local").dt.cast_time_unit("ns"),
+    )
+    assert [finding.severity for finding in check_frame("fct_glucose_readings", frame)] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda frame: frame.drop("glucose_mg_dl"), "glucose_mg_dl"),
+        (lambda frame: frame.with_columns(glucose_mg_dl=pl.lit("120")), "glucose_mg_dl"),
+        (lambda frame: frame.with_columns(pl.col("slot_start").dt.replace_time_zone(None)), "slot_start"),
+        (
+            lambda frame: frame.with_columns(pl.col("reading_timestamp_local").dt.replace_time_zone("UTC")),
+            "local",
+        ),
+        (lambda frame: frame.with_columns(hour_of_day=pl.lit(1.5)), "hour_of_day"),
+    ],
+)
+def test_another_shape_is_a_broken_contract(spoil: Callable[[pl.DataFrame], pl.DataFrame], says: str) -> None:
+    with pytest.raises(ContractError, match=says):
+        check_frame("fct_glucose_readings", spoil(framed("fct_glucose_readings", readings())))
+
+
+def test_a_model_without_contract() -> None:
+    with pytest.raises(ContractError, match="mrt_unheard_of"):
+        check_frame("mrt_unheard_of", pl.DataFrame())
+
+
+def test_every_column_is_described() -> None:
+    for schema in AUDITED_MODELS.values():
+        assert schema.description
+        assert all(column.description for column in schema.columns.values())
