@@ -1,0 +1,156 @@
+"""Starting things: the main job with its progress, a terminal, the UI, dbt by hand; and removing everything."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include.cli.output import console
+from include.cli.summary import show_summary
+from include.errors import InputError, LakehouseError
+from include.orchestration.environment import airflow_environment, prepare_airflow
+from include.run.home import remove_home
+from include.run.pipeline import Pipeline
+from include.run.scratch import dbt_on_scratch_branch
+from include.run.transform import ensure_manifest
+from include.settings import Settings, load_settings
+
+DAG = "nightscout_glucose"
+DEFAULT_DAYS = 90
+STARTING = re.compile(r"\[DAG TEST\] starting task_id=(\S+) map_index=(-?\d+)")
+
+STEPS = {
+    "take_lease": "wait for other runs",
+    "plan": "plan the windows",
+    "open_branch": "open a branch",
+    "stage": "read the site",
+    "validate": "validate",
+    "merge": "merge into raw tables",
+    "dbt": "build bronze, silver, gold, marts (dbt)",
+    "audit": "audit",
+    "promote": "promote the branch to main",
+    "publish": "publish to Postgres",
+    "verdict": "verdict",
+    "close_run": "close the run",
+}
+
+
+def run(
+    start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD. Default: 90 days before END.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last day, YYYY-MM-DD. Default: today.")] = None,
+) -> None:
+    """Load a range of days (default: the last 90), then show each day."""
+    settings = load_settings()
+    first, last = days_between(start, end)
+    prepare(settings)
+    log = settings.lakehouse_home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    console.print(f"Loading {first} to {last}. The full log: {log}")
+    form = json.dumps({"start": first.isoformat(), "end": last.isoformat()})
+    failed = _run_dag(settings, ["dags", "test", DAG, "--conf", form], log)
+    if failed:
+        raise LakehouseError(f"{_reason(log)} The full log: {log}")
+    show_summary(settings)
+
+
+def shell() -> None:
+    """Open a terminal in which `airflow dags test` and `lakehouse` just work."""
+    settings = load_settings()
+    prepare(settings)
+    program = os.environ.get("SHELL", "/bin/sh")
+    if sys.stdin.isatty():
+        console.print(f"Try: airflow dags test {DAG} 2024-10-15      Leave with: exit")
+    sys.exit(subprocess.run([program], env=_environment(settings), check=False).returncode)
+
+
+def up() -> None:
+    """Run Airflow's UI and scheduler on this machine until Ctrl-C."""
+    from include.orchestration.service import serve
+
+    settings = load_settings()
+    ensure_manifest(settings)
+    serve(settings)
+
+
+def dbt(arguments: list[str]) -> None:
+    """Run dbt by hand on a scratch branch of main: lakehouse dbt -- build --select marts."""
+    dbt_on_scratch_branch(Pipeline(load_settings()), arguments, console.print)
+
+
+def clean() -> None:
+    """Stop the embedded Postgres and remove everything under LAKEHOUSE_HOME."""
+    console.print(remove_home(load_settings()))
+
+
+def days_between(start: str | None, end: str | None) -> tuple[date, date]:
+    """The days a person asked for. Raises InputError when one is no date or the range is backwards."""
+    last = _day("END", end) or datetime.now(UTC).date()
+    first = _day("START", start) or last - timedelta(days=DEFAULT_DAYS - 1)
+    if last < first:
+        raise InputError(f"The range ends ({last}) before it starts ({first}): swap START and END.")
+    return first, last
+
+
+def _day(name: str, text: str | None) -> date | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{name} is not a date: {text!r}. Write it like 2024-10-31.") from None
+
+
+def prepare(settings: Settings) -> None:
+    """Make what runs need, when it is missing or old: Airflow's database and pools, dbt's manifest."""
+    ensure_manifest(settings)
+    prepare_airflow(settings, "test")
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    programs = Path(sys.executable).parent
+    path = f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {**os.environ, **airflow_environment(settings, "test"), "PATH": path, "VIRTUAL_ENV": str(programs.parent)}
+
+
+def _run_dag(settings: Settings, arguments: list[str], log: Path) -> bool:
+    """Run an airflow command, its output into the log, its steps onto the terminal; whether it failed."""
+    command = [str(Path(sys.executable).with_name("airflow")), *arguments]
+    with (
+        log.open("w") as output,
+        subprocess.Popen(
+            command,
+            env=_environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        assert process.stdout is not None
+        _show_progress(process.stdout, output.write)
+    return process.returncode != 0
+
+
+def _show_progress(lines: Iterable[str], keep: object) -> None:
+    shown: set[str] = set()
+    for line in lines:
+        keep(line)  # type: ignore[operator]
+        match = STARTING.search(line)
+        step = match.group(1).split(".")[0] if match else ""
+        if step in STEPS and step not in shown:
+            shown.add(step)
+            console.print(f"  {datetime.now():%H:%M:%S}  {STEPS[step]}")  # noqa: DTZ005 (a person's own clock)
+
+
+def _reason(log: Path) -> str:
+    """The last error of the project's own in the log: what the verdict or a failed task says."""
+    errors = re.findall(r"include\.errors\.\w+: (.+)", log.read_text(errors="replace"))
+    return errors[-1] if errors else "The run failed."

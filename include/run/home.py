@@ -1,0 +1,28 @@
+"""Removing the lakehouse's home."""
+
+import shutil
+
+from include.errors import InputError
+from include.serving.postgres import stop
+from include.settings import Settings
+
+OURS = ("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgres", "stage")
+
+
+def remove_home(settings: Settings) -> str:
+    """Ask the running Postgres to stop, then remove every file under LAKEHOUSE_HOME; says what it did.
+
+    Raises InputError, and removes nothing, when something lies there that this program did not put there.
+    """
+    home = settings.lakehouse_home
+    if not home.exists():
+        return f"{home} does not exist: nothing to remove."
+    foreign = sorted(path.name for path in home.iterdir() if path.name not in OURS)
+    if foreign:
+        raise InputError(
+            f"{home} holds files that are not the lakehouse's ({', '.join(foreign[:5])}); "
+            "move them away, or remove the folder by hand."
+        )
+    stop(settings)
+    shutil.rmtree(home)
+    return f"Removed {home}."

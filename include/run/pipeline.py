@@ -1,0 +1,269 @@
+"""The steps of one run, in order, as methods over JSON-safe dicts; any orchestrator may call them.
+
+What a step returns is what later steps are given: the lease, the plan, the branch, summaries. They hold
+names, counts and times, never documents and never secrets.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
+
+from include.errors import LeaseLostError, SourceError
+from include.ingestion.collection_merge import Limits
+from include.ingestion.ledger import check_ledger
+from include.ingestion.merge import merge_reads
+from include.ingestion.origins import refuse_demo_beside_real
+from include.ingestion.outcome_rows import FailedRead
+from include.ingestion.outcomes import WINDOW, Outcomes
+from include.ingestion.plan import RunRequest, plan_windows
+from include.ingestion.stage import Stage
+from include.ingestion.validate import validate as validate_read
+from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse
+from include.nightscout.client import open_client, read_profile_zone
+from include.nightscout.sites import Connection, Site, configured_sites
+from include.nightscout.windows import Window
+from include.nightscout.zones import local_date
+from include.run.audit import audit_branch
+from include.run.transform import dbt_paths, manifest_path, model_schemas, run_dbt
+from include.run.verdict import judge
+from include.serving.lease import Lease, Leases, Owner
+from include.serving.postgres import Postgres, ensure
+from include.serving.publish import publish, published_version
+from include.serving.published_models import published_models
+from include.settings import Settings, load_settings
+
+LEASE_LIFE = timedelta(hours=2)  # longer than any one step takes; each step renews it
+
+Facts = dict[str, Any]
+
+
+class Pipeline:
+    """One process's view of a run. The state of the run itself travels in the dicts."""
+
+    def __init__(self, settings: Settings | None = None, connection: Connection | None = None) -> None:
+        self.settings = settings or load_settings()
+        self._connection = connection
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        """The lake."""
+        return open_lakehouse(self.settings)
+
+    @cached_property
+    def stage_area(self) -> Stage:
+        """The inbox of staged answers."""
+        return Stage(LocalFileSystem(), str(self.settings.stage_path))
+
+    @cached_property
+    def postgres(self) -> Postgres:
+        """The database of lease and publication, started when it does not run."""
+        return ensure(self.settings)
+
+    @cached_property
+    def leases(self) -> Leases:
+        """The lease of the lake."""
+        return Leases(self.postgres)
+
+    @cached_property
+    def sites(self) -> dict[str, Site]:
+        """The configured sites by id."""
+        return {site.site_id: site for site in configured_sites(self.settings, self._connection, read_profile_zone)}
+
+    def take_lease(self, owner: Owner, has_ended: Callable[[Owner], bool]) -> Facts | None:
+        """The lease, with this try's branch name; None while another run holds it."""
+        lease = self.leases.take(owner, LEASE_LIFE, has_ended)
+        if lease is None:
+            return None
+        return lease.as_dict() | {"branch": branch_name(owner.run_id, lease.number)}
+
+    def plan(self, request: Facts, lease: Facts) -> Facts:
+        """Which windows of which sites and collections this run reads; the same answer at every try."""
+        self._renew(lease)
+        outcomes = self._outcomes_of_main()
+        refuse_demo_beside_real(list(self.sites.values()), outcomes)
+        taken_at = datetime.fromisoformat(lease["taken_at"])
+        asked = RunRequest(
+            *(_day(request.get(name)) for name in ("first_day", "last_day", "key")), request["is_scheduled"]
+        )
+        sites = sorted(self.sites.values(), key=lambda site: site.site_id)
+        windows = plan_windows(sites, asked, taken_at, outcomes.whole(), self.settings)
+        return {
+            "windows": [window.as_dict() for window in windows],
+            "first_day": min(self._first_day(window) for window in windows).isoformat(),
+            "last_day": max(self._last_day(window) for window in windows).isoformat(),
+            "promote": request.get("promote", True),
+            "max_quarantine_pct": _or(request.get("max_quarantine_pct"), self.settings.max_quarantine_pct),
+            "max_missing_pct": _or(request.get("max_missing_pct"), self.settings.max_missing_pct),
+        }
+
+    def open_branch(self, lease: Facts, plan: Facts) -> Facts:
+        """The run's branch from main's version; a second try opens it again from the recorded one."""
+        self._renew(lease)
+        self.stage_area.clear_drafts()
+        name = lease["branch"]
+        recorded = {info.name: info.base for info in self.lakehouse.branches()}
+        base = recorded.get(name, self.lakehouse.main_version())
+        branch = self.lakehouse.open_branch(name, base, run_id=lease["owner"]["run_id"])
+        limits = {limit: plan[limit] for limit in ("max_quarantine_pct", "max_missing_pct")}
+        environment = dbt_paths(self.settings) | branch.dbt_environment()
+        return {"branch": name, "base": base, "lease": lease, "limits": limits, "dbt_environment": environment}
+
+    def stage(self, window: Facts, branch: Facts, *, last_try: bool = True) -> Facts:
+        """Read one window into the inbox; the last try returns its failure, so that other sites go on."""
+        self._renew(branch["lease"])
+        asked = Window.from_dict(window)
+        found = self.stage_area.find(asked, branch["branch"])
+        site = self.sites[asked.site_id]
+        try:
+            if found is None:
+                with open_client(site) as client:
+                    answer = client.read_window(asked)
+                run_id = branch["lease"]["owner"]["run_id"]
+                found = self.stage_area.write(
+                    asked, answer, kind=WINDOW, origin=site.origin, run_id=run_id, branch=branch["branch"]
+                )
+        except SourceError as error:
+            if not last_try:
+                raise
+            return window | {"failed": str(error)}
+        return window | {"read_id": found.read_id, "document_count": found.document_count}
+
+    def validate(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
+        """Judge every document of every read that is to be merged, left-overs of failed runs too."""
+        self._renew(branch["lease"])
+        merged = self._outcomes_of_main().merged_reads()
+        judged = [validate_read(self.stage_area, read) for read in self.stage_area.reads(skip=merged)]
+        return {
+            "reads": len(judged),
+            "received": sum(of.document_count for of in judged),
+            "accepted": sum(of.accepted_count for of in judged),
+            "quarantined": sum(of.quarantined_count for of in judged),
+            "reasons": _summed(of.reasons for of in judged),
+            "warnings": _summed(of.warnings for of in judged),
+            "failed": [result["failed"] for result in staged if "failed" in result],
+        }
+
+    def merge(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
+        """Merge what was staged into the raw tables of the branch: one commit a table, or none."""
+        lease, work = self._own(branch)
+        report = merge_reads(
+            self.stage_area,
+            work,
+            sites=list(self.sites.values()),
+            open_source=lambda site_id: open_client(self.sites[site_id]),
+            limits=Limits(**branch["limits"]),
+            run_id=lease.owner.run_id,
+            lease_number=lease.number,
+            failures=[
+                FailedRead(Window.from_dict(of), of["failed"], lease.taken_at) for of in staged if "failed" in of
+            ],
+        )
+        work.expire()
+        work.refresh_views()
+        return report.as_dict()
+
+    def build(self, branch: Facts) -> None:
+        """Build every dbt model on the branch, and test it. Raises TransformError."""
+        self._own(branch)
+        # Unit tests prove the formulas, not the data: `make test` runs them.
+        run_dbt(["build", "--quiet", "--exclude-resource-type", "unit_test"], branch["dbt_environment"])
+
+    def audit(self, branch: Facts) -> Facts:
+        """Prove the branch. Raises AuditError naming what is wrong; main then stays as it was."""
+        lease, work = self._own(branch)
+        base = self.lakehouse.at(branch["base"]) if branch["base"] else None
+        problems = check_ledger(work, base, self.stage_area, lease.number)
+        audit = audit_branch(work, problems, model_schemas(self.settings))
+        return {"head": audit.head, "warnings": list(audit.warnings)}
+
+    def promote(self, branch: Facts, audited: Facts) -> Facts:
+        """Make the branch main, all tables of all layers at once, or nothing."""
+        lease = Lease.from_dict(branch["lease"])
+        self._renew(branch["lease"])
+        with self.leases.held(lease):
+            self.lakehouse.promote(branch["branch"], audited["head"])
+        return {"version": branch["branch"]}
+
+    def publish(self, lease: Facts) -> Facts:
+        """Show readers main as it is; nothing to do when they see it already."""
+        held = self._renew(lease)
+        version = self.lakehouse.main_version()
+        shown = published_version(self.postgres)
+        if version is None or (shown is not None and shown.version == version):
+            return {"published": False, "version": version}
+        models = published_models(manifest_path(self.settings))
+        view = self.lakehouse.at(version)
+        publication = publish(view, self.postgres, models, held, self.leases, held.owner.run_id)
+        return {"published": True, "version": version, "row_counts": publication.row_counts}
+
+    def verdict(self, staged: Sequence[Facts], merged: Facts | None, failures: Mapping[str, str]) -> None:
+        """Raise when a site was left out or a task failed, naming it and the reason."""
+        judge(staged, merged, failures)
+
+    def close_run(self, lease: Facts) -> Facts:
+        """Drop what is no longer needed and give the lease back."""
+        held = Lease.from_dict(lease)
+        try:
+            self.leases.check(held)
+        except LeaseLostError:
+            return {"released": False}
+        swept = self.lakehouse.sweep(in_use=[lease["branch"]])
+        removed = self._forget_merged_reads()
+        self.leases.release(held)
+        return {
+            "released": True,
+            "swept_versions": list(swept.versions),
+            "swept_branches": list(swept.branches),
+            "swept_files": swept.file_count,
+            "forgotten_reads": removed,
+        }
+
+    def _own(self, branch: Facts) -> tuple[Lease, Branch]:
+        """The branch, which this run may write: its lease is held and it was not promoted."""
+        return self._renew(branch["lease"]), self.lakehouse.branch(branch["branch"])
+
+    def _forget_merged_reads(self) -> int:
+        """Delete staged answers that an outcome on main covers, once they are old enough."""
+        merged = self._outcomes_of_main().merged_reads()
+        oldest = datetime.now(UTC) - timedelta(days=self.settings.stage_retention_days)
+        old = [
+            read for read in self.stage_area.reads() if read.read_id in merged and read.fetched_at < oldest
+        ]
+        for read in old:
+            self.stage_area.remove(read)
+        return len(old)
+
+    def _first_day(self, window: Window) -> date:
+        return local_date(self.sites[window.site_id].zones, window.start)
+
+    def _last_day(self, window: Window) -> date:
+        return local_date(self.sites[window.site_id].zones, window.end - timedelta(milliseconds=1))
+
+    def _renew(self, lease: Facts) -> Lease:
+        held = Lease.from_dict(lease)
+        self.leases.renew(held)
+        return held
+
+    def _outcomes_of_main(self) -> Outcomes:
+        if self.lakehouse.main_version() is None:
+            return Outcomes.empty()
+        return Outcomes.read(self.lakehouse.at("main").table("ingest_outcomes"))
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
+def _or(value: float | None, otherwise: float) -> float:
+    return otherwise if value is None else value
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for of in counts:
+        total.update(of)
+    return dict(total)

@@ -1,0 +1,32 @@
+"""Back to an older version of the lake."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from include.errors import InputError
+from include.run.pipeline import Pipeline
+from include.run.turn import turn
+
+ADVICE = (
+    "The next run of nightscout_glucose merges again what came since: if you do not want that, pause the Dag first."
+)
+
+
+def rollback(pipeline: Pipeline, version: str, say: Callable[[str], None]) -> None:
+    """Take the lease, make `version` main again and publish it.
+
+    Raises InputError for a version that is not kept, or older than the staged answers from which later
+    runs could load again what came since.
+    """
+    kept = {known.name: known for known in pipeline.lakehouse.history()}
+    oldest = datetime.now(UTC) - timedelta(days=pipeline.settings.stage_retention_days)
+    if version in kept and kept[version].promoted_at < oldest:
+        raise InputError(
+            f"{version} is older than STAGE_RETENTION_DAYS ({pipeline.settings.stage_retention_days}): "
+            "what came since could not be loaded again in full. Load the days again with a range run instead."
+        )
+    with turn(pipeline.leases, "rollback", say) as lease:
+        pipeline.lakehouse.rollback(version)
+        say(f"main is {version} again.")
+        pipeline.publish(lease.as_dict())
+        say(f"Published it. {ADVICE}")

@@ -1,0 +1,23 @@
+"""dbt by hand, on a branch that is never promoted."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from include.run.pipeline import Pipeline
+from include.run.transform import dbt_paths, run_dbt
+from include.run.turn import turn
+
+
+def dbt_on_scratch_branch(pipeline: Pipeline, arguments: Sequence[str], say: Callable[[str], None]) -> None:
+    """Open a scratch branch from main, run dbt on it, and keep it for `lakehouse sql --ref`.
+
+    A sweep removes it a day later. Raises TransformError when dbt fails.
+    """
+    name = f"scratch-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    with turn(pipeline.leases, "dbt", say):
+        branch = pipeline.lakehouse.open_branch(name, pipeline.lakehouse.main_version())
+        branch.refresh_views()
+        try:
+            run_dbt(arguments, dbt_paths(pipeline.settings) | branch.dbt_environment())
+        finally:
+            say(f'The branch: lakehouse sql --ref {name} "select ..."; lakehouse branch drop {name}')

@@ -1,0 +1,46 @@
+"""A site that moved to another address."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from include.errors import InputError
+from include.ingestion.outcome_rows import move_row, outcome_table
+from include.ingestion.outcomes import Outcomes
+from include.lakehouse import merge_rows
+from include.run.pipeline import Pipeline
+from include.run.turn import turn
+from include.schemas import RAW_TABLES
+
+OUTCOMES = RAW_TABLES["ingest_outcomes"]
+
+
+def move_site(pipeline: Pipeline, site_id: str, say: Callable[[str], None]) -> None:
+    """Bind a site id to its configured origin from now on, as a version of its own.
+
+    Raises InputError when the site is not configured, has no data yet, or did not move.
+    """
+    site = pipeline.sites.get(site_id)
+    if site is None:
+        raise InputError(f"No site {site_id!r} is configured; there are {', '.join(sorted(pipeline.sites))}.")
+    with turn(pipeline.leases, f"site-move-{site_id}", say) as lease:
+        base = pipeline.lakehouse.main_version()
+        known = Outcomes.read(pipeline.lakehouse.at("main").table(OUTCOMES.name)).origins() if base else {}
+        bound = known.get(site_id)
+        if bound is None or bound == site.origin:
+            raise InputError(f"Site {site_id} has not moved: its data comes from {bound or 'nowhere yet'}.")
+        run_id = lease.owner.run_id
+        branch = pipeline.lakehouse.open_branch(run_id, base, run_id=run_id)
+        row = move_row(site_id, site.origin, datetime.now(UTC), run_id, lease.number)
+        merge_rows(
+            branch.table(OUTCOMES.name),
+            [outcome_table([row])],
+            key=OUTCOMES.key,
+            instant=OUTCOMES.instant,
+            bookkeeping=OUTCOMES.bookkeeping,
+            commit_id=run_id,
+        )
+        branch.refresh_views()
+        with pipeline.leases.held(lease):
+            pipeline.lakehouse.promote(run_id, branch.head())
+        say(f"Site {site_id} moved from {bound} to {site.origin}; the next run reads it there.")
+        pipeline.publish(lease.as_dict())

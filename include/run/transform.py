@@ -1,0 +1,102 @@
+"""dbt in this process: its manifest, and a build on a branch."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from include.errors import TransformError
+from include.lakehouse.dbt_connection import close_dbt_connection
+from include.settings import PROJECT, Settings
+
+DBT_PROJECT = PROJECT / "include" / "dbt"
+
+
+def dbt_paths(settings: Settings) -> dict[str, str]:
+    """Environment of every dbt call: what dbt writes belongs to the lakehouse's home, not to the project."""
+    return {
+        "DBT_PROJECT_DIR": str(DBT_PROJECT),
+        "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        "DBT_TARGET_PATH": str(settings.dbt_path),
+        "DBT_LOG_PATH": str(settings.dbt_path / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "DO_NOT_TRACK": "1",
+    }
+
+
+def run_dbt(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run one dbt command in this process. Raises TransformError naming what failed."""
+    from dbt.cli.main import dbtRunner  # 3 s of imports that most commands never need
+
+    with _environment(environment):
+        try:
+            outcome = dbtRunner().invoke(list(arguments))
+        finally:
+            close_dbt_connection()
+    if outcome.success:
+        return
+    if outcome.exception:
+        raise TransformError(f"dbt {arguments[0]}: {outcome.exception}")
+    failed = [
+        f"{result.node.name}: {result.message}"
+        for result in outcome.result
+        if result.status in ("error", "fail", "runtime error")
+    ]
+    raise TransformError(f"dbt {arguments[0]}: " + "; ".join(failed))
+
+
+def manifest_path(settings: Settings) -> Path:
+    """Where dbt's manifest lies; tasks and published tables are read from it."""
+    return settings.dbt_path / "manifest.json"
+
+
+def model_schemas(settings: Settings) -> dict[str, str]:
+    """The schema of every model, by the model's name."""
+    nodes = json.loads(manifest_path(settings).read_bytes())["nodes"].values()
+    return {node["name"]: node["schema"] for node in nodes if node["resource_type"] == "model"}
+
+
+def ensure_manifest(settings: Settings) -> Path:
+    """Parse the dbt project when its manifest is missing or older than its files."""
+    path, stamp = manifest_path(settings), _stamp_path(settings)
+    if not manifest_is_fresh(settings):
+        settings.dbt_path.mkdir(parents=True, exist_ok=True)
+        stamp.unlink(missing_ok=True)
+        fingerprint = _fingerprint()
+        run_dbt(["parse", "--quiet"], dbt_paths(settings))
+        stamp.write_text(fingerprint)
+    return path
+
+
+def manifest_is_fresh(settings: Settings) -> bool:
+    """Whether the manifest was made from the dbt files as they are now."""
+    stamp = _stamp_path(settings)
+    return manifest_path(settings).exists() and stamp.exists() and stamp.read_text() == _fingerprint()
+
+
+def _stamp_path(settings: Settings) -> Path:
+    return settings.dbt_path / "manifest.sha256"
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(DBT_PROJECT.rglob("*")):
+        if path.suffix in {".sql", ".yml", ".yaml", ".md"} and path.is_file():
+            digest.update(str(path.relative_to(DBT_PROJECT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
