@@ -104,17 +104,14 @@ def _reach_of_one(condition: Condition) -> tuple[float, float]:
 
 
 def _range_around(name: str, bound: Any) -> tuple[float, float]:
-    if name == "date":
+    if name == "date" and isinstance(bound, int | float):
         return bound, bound
-    if name == "_id" and isinstance(bound, str):
-        instant, slack = arrival_of(bound), ID_SLACK_MS
-    elif name in {"created_at", "dateString"} and isinstance(bound, str):
-        instant, slack = _milliseconds_or_none(bound), TEXT_SLACK_MS
-    else:
-        instant, slack = None, 0
-    return (-inf, inf) if instant is None else (instant - slack, instant + slack)
+    if name == "_id":
+        arrived = arrival_of(bound) if isinstance(bound, str) else None
+        return (inf, -inf) if arrived is None else (arrived - ID_SLACK_MS, arrived + ID_SLACK_MS)
+    instant = _milliseconds_or_none(bound) if name in {"created_at", "dateString"} else None
+    return (-inf, inf) if instant is None else (instant - TEXT_SLACK_MS, instant + TEXT_SLACK_MS)
 
 
-def _milliseconds_or_none(text: str) -> int | None:
-    instant = None if text.isdigit() else parse_instant(text)
-    return None if instant is None else int(instant)
+def _milliseconds_or_none(bound: Any) -> int | None:
+    return parse_instant(bound) if isinstance(bound, str) and not bound.isdigit() else None

@@ -83,7 +83,7 @@ def _twins(day: date, readings: list[Version]) -> Iterator[Version]:
     for reading in readings:
         slot = int(reading.instant) // (5 * MINUTE * SECOND_MS)
         instant = int(reading.instant) + round(between("follower delay", slot, 1, 3) * SECOND_MS)
-        arrived = instant + reading.shown_from - reading.instant
+        arrived = instant + (LATE_BY_MS if reading.shown_from > reading.instant else 0)
         text = timestamp_text(instant)
         has_direction = share("follower direction", slot) > 0.3
         yield Version(
@@ -151,7 +151,7 @@ def _soft_deleted(day: date, readings: list[Version]) -> Iterator[Version]:
         chosen = _one("soft deletion", day, _in_clock_hours(day, readings, 5, 6))
     for reading in readings:
         if reading is chosen:
-            yield from reading.edited_at(reading.shown_from + 3 * HOUR_MS, isValid=False)
+            yield from reading.edited_at(reading.shown_from + 9 * HOUR_MS, isValid=False)
         else:
             yield reading
 
@@ -165,7 +165,7 @@ def _sentinel(day: date, readings: list[Version]) -> Iterator[Version]:
         if reading is not chosen:
             yield reading
             continue
-        code = 5 if share("sentinel code", day.toordinal()) < 0.5 else 10
+        code = 5 if day.toordinal() // SENTINEL_EVERY % 2 else 10
         document = {**reading.document, "sgv": code, "trend": 8, "direction": "NOT COMPUTABLE"}
         document.pop("trendRate", None)
         yield Version(reading.instant, reading.shown_from, reading.shown_until, document)

@@ -8,7 +8,7 @@ from typing import Any
 from include.nightscout.demo.condition import LISTS, OPERATORS, Condition, QueryError, parse_instant
 from include.nightscout.demo.days import timestamp_text
 from include.nightscout.demo.parameters import WHOLE_NUMBER
-from include.nightscout.demo.versions import HOUR_MS, Document, ObjectId
+from include.nightscout.demo.versions import HOUR_MS, OBJECT_ID, Document, ObjectId
 
 DEFAULT_WINDOW_MS = 4 * 24 * HOUR_MS
 
@@ -20,7 +20,6 @@ PATTERNS = {"entries": set[str](), "treatments": {"notes", "eventType", "entered
 DATE_FIELD = {"entries": "date", "treatments": "created_at"}
 
 PATTERN = re.compile(r"/(.*)/(.*)")
-OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 
 
 def conditions(collection: str, find: dict[str, Any], now: float) -> list[Condition]:

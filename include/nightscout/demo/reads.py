@@ -1,6 +1,7 @@
 """Reading a collection: default counts, default order, the cache in memory, and the database behind it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -21,19 +22,20 @@ MEMORY_MS = 48 * HOUR_MS
 
 def read(collection: str, parameters: Parameters, archive: Archive, now: float) -> list[Document]:
     """What a call for a collection answers. Raises QueryError where the database would refuse it."""
-    count = parameters.count or _default_count(collection, parameters)
-    cached = _from_memory(collection, parameters, count, archive, now)
-    if cached is not None:
-        return cached
-    limit, order = limit_of(count), sort_order(parameters.sort)
+    asked = replace(parameters, count=parameters.count or _default_count(collection, parameters))
+    cached = _from_memory(collection, asked, archive, now)
+    return from_database(collection, asked, archive, now) if cached is None else cached
+
+
+def from_database(collection: str, parameters: Parameters, archive: Archive, now: float) -> list[Document]:
+    """The same past the cache; the count must be given. Raises QueryError as `read` does."""
+    limit, order = limit_of(parameters.count), sort_order(parameters.sort)
     asked = conditions(collection, parameters.find, now)
     found = select(asked, archive(collection, *reach(asked), now))
     for name, is_descending in reversed(order):
         found = iter(_sorted(found, name, is_descending))
     answer = [as_answered(collection, document) for document in islice(found, limit)]
-    if collection == "entries":
-        return _sorted(answer, "date", is_descending=True)
-    return answer
+    return _sorted(answer, "date", is_descending=True) if collection == "entries" else answer
 
 
 def _default_count(collection: str, parameters: Parameters) -> str:
@@ -43,22 +45,26 @@ def _default_count(collection: str, parameters: Parameters) -> str:
 
 
 def _from_memory(
-    collection: str, parameters: Parameters, count: str, archive: Archive, now: float
+    collection: str, parameters: Parameters, archive: Archive, now: float
 ) -> list[Document] | None:
     """The answer of the cache of the last two days, None when it does not serve such a call.
 
     It serves entries of a type, or anything without a filter, when it holds as many as asked for. Its
     entries have a field more than the database's, and it takes a count of 0, or below, at its word.
     """
-    is_served = parameters.find.keys() <= {"type"} if collection == "entries" else not parameters.find
-    if not is_served or not WHOLE_NUMBER.fullmatch(count) or (collection != "entries" and parameters.sort):
+    if collection == "entries":
+        is_served = parameters.find.keys() <= {"type"}
+    else:
+        is_served = not parameters.find and not parameters.sort
+    if not is_served or not WHOLE_NUMBER.fullmatch(parameters.count):
         return None
+    count = int(parameters.count)
     asked = [since(collection, now - MEMORY_MS)]
     recent = select(asked, archive(collection, *reach(asked), now))
     held = [document for document in recent if _is_of_type(document, parameters.find.get("type"))]
-    if int(count) > len(held):
+    if count > len(held):
         return None
-    taken = [as_answered(collection, document) for document in held[: max(int(count), 0)]]
+    taken = [as_answered(collection, document) for document in held[: max(count, 0)]]
     if collection == "entries":
         return [{**document, "mills": document["date"]} for document in taken]
     return taken

@@ -1,6 +1,6 @@
 """Which call of API v1 goes where. The site may be read by everybody and written by nobody."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,8 +18,8 @@ from include.nightscout.demo.condition import QueryError
 from include.nightscout.demo.days import DEMO_ZONE
 from include.nightscout.demo.documents import profile
 from include.nightscout.demo.parameters import Parameters, parse_parameters
-from include.nightscout.demo.query import OBJECT_ID
-from include.nightscout.demo.reads import Archive, count_entries, read
+from include.nightscout.demo.reads import Archive, count_entries, from_database, read
+from include.nightscout.demo.versions import OBJECT_ID
 from include.nightscout.windows import iso_milliseconds, milliseconds
 
 API = "/api/v1/"
@@ -93,17 +93,18 @@ def _without_extension(resource: str, accept: str) -> tuple[str, str]:
 
 def _entries(call: Call, parameters: Parameters, accept: str, spec: str | None) -> Answer:
     """All entries, those of a type, the newest one, or the one with an `_id`."""
-    if spec == "current":
-        parameters = Parameters(count="1")
-    elif spec and OBJECT_ID.fullmatch(spec):
-        parameters = Parameters(find={"_id": spec}, count="1")
-    elif spec:
-        parameters = Parameters({**parameters.find, "type": spec}, parameters.sort, parameters.count)
+    is_by_id = spec is not None and OBJECT_ID.fullmatch(spec) is not None
     try:
-        found = read("entries", parameters, call.archive, call.now_ms)
+        if spec == "current":
+            found = from_database("entries", Parameters(count="1"), call.archive, call.now_ms)
+        elif is_by_id:
+            found = from_database("entries", Parameters({"_id": spec}, count="1"), call.archive, call.now_ms)
+        else:
+            wanted = replace(parameters, find={**parameters.find, "type": spec}) if spec else parameters
+            found = read("entries", wanted, call.archive, call.now_ms)
     except QueryError as error:
         return as_error(500, "Mongo Error", str(error))
-    if not found and "_id" in parameters.find and spec:
+    if is_by_id and not found:
         return as_error(500, "Mongo Error", f"No such id: '{spec}'")
     return as_entries(found, accept, call.if_modified_since)
 

@@ -104,7 +104,7 @@ def sessions_around(day: date) -> tuple[Session, Session]:
 def silences(day: date) -> Iterator[tuple[float, float]]:
     """From when to when, in epoch seconds, no reading of a local day (or of its evening before) arrives."""
     for worn in sessions_around(day):
-        yield worn.started_at, worn.started_at + WARM_UP
+        yield worn.started_at - SLOT, worn.started_at + WARM_UP  # the old one comes off before
     for each in (day - ONE_DAY, day):
         index = each.toordinal()
         for name, every, earliest, latest, shortest, longest in GAPS:
@@ -122,7 +122,7 @@ def measurements(day: date) -> list[Measurement]:
     found = []
     first, end = day_start(day) // SLOT, day_end(day) // SLOT
     for slot in range(first - 3, end):
-        worn = after if slot * SLOT + SLOT > after.started_at else before
+        worn = before if slot * SLOT + before.phase < after.started_at else after
         instant = slot * SLOT + worn.phase + spread("jitter", slot)
         if share("missed reading", slot) < MISSED_READING or any(a <= instant < b for a, b in quiet):
             continue

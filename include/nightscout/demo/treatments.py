@@ -123,7 +123,7 @@ def _corrections(day: date) -> Iterator[Version]:
             yield _version(correction.taken_at, "Carb Correction", PERSON, {"carbs": correction.carbs_grams})
     if falls_on("soft deleted bolus", day, SOFT_DELETION_EVERY):
         mistaken = _version(at_clock(day, 16.25), "Correction Bolus", PUMP, {"insulin": 1.5})
-        yield from mistaken.edited_at(mistaken.instant + 2 * HOUR_MS, isValid=False)
+        yield from mistaken.edited_at(mistaken.instant + 9 * HOUR_MS, isValid=False)
 
 
 def _temp_basals(day: date) -> Iterator[Version]:

@@ -1,5 +1,6 @@
 """What the site stores: documents that appear, change and vanish at known instants."""
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -9,6 +10,8 @@ Document = dict[str, Any]
 NEVER = float("inf")
 SECOND_MS = 1000
 HOUR_MS = 3600 * SECOND_MS
+
+OBJECT_ID = re.compile(r"[0-9a-fA-F]{24}")
 
 
 class ObjectId(str):
@@ -50,11 +53,8 @@ def document_id(kind: str, arrived: float) -> str:
 
 
 def arrival_of(identifier: str) -> int | None:
-    """Epoch milliseconds of the arrival written into an id; None when it is not one of ours."""
-    try:
-        return int(identifier[:8], 16) * SECOND_MS
-    except ValueError:
-        return None
+    """Epoch milliseconds of the arrival written into an id; None when no document_id has this form."""
+    return int(identifier[:8], 16) * SECOND_MS if OBJECT_ID.fullmatch(identifier) else None
 
 
 def plain_number(value: float, digits: int) -> float:
