@@ -1,6 +1,7 @@
 """Merge staged reads into the raw tables of a branch: one commit a table, nothing lost, nothing twice."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression, EqualTo
@@ -127,10 +128,13 @@ def _outcome_rows(
 
 
 def _write(branch: Branch, name: str, batches: Iterable[pa.Table], run_id: str) -> None:
+    first = next(iterator := iter(batches), None)
+    if first is None:
+        return
     raw = RAW_TABLES[name]
     merge_rows(
         branch.table(name),
-        batches,
+        chain([first], iterator),
         key=raw.key,
         instant=raw.instant,
         bookkeeping=raw.bookkeeping,

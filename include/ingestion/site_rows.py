@@ -34,7 +34,10 @@ def write_sites(table: Table, sites: Sequence[Site]) -> bool:
     wanted = _sorted(pa.concat_tables([others, site_rows(sites)]))
     if wanted.equals(_sorted(stored)):
         return False
-    table.overwrite(wanted)
+    if len(stored):
+        table.overwrite(wanted)
+    else:
+        table.append(wanted)
     return True
 
 
