@@ -70,14 +70,15 @@ def nightscout_glucose() -> None:
     planned = windows["plan"]
     branch = open_branch(lease, planned)
     staged = stage.partial(branch=branch).expand(window=windows)
-    merged = merge(branch, staged, validate(branch, staged), planned)
+    validated = validate(branch, staged)
+    merged = merge(branch, staged, planned)
     models = dbt_group(SETTINGS, branch_task="open_branch")
-    audited = audit(branch, merged)
+    audited = audit(branch)
     promoted = promote(branch, audited, planned)
-    published = publish(planned)
+    published = publish(planned, staged, merged, promoted)
     judged = verdict(staged, merged)
 
-    merged >> models >> audited
+    validated >> merged >> models >> audited
     models.get_child_by_label(BUILD) >> audited  # what failed in it may belong to no model
     promoted >> published >> judged >> close_run(lease).as_teardown(setups=lease)
 

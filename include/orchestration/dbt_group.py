@@ -32,7 +32,7 @@ def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
         raise SettingsError(
             f"dbt's manifest {manifest} is missing: run `make run` or `make shell`, which make it."
         )
-    group = DbtTaskGroup(
+    group: TaskGroup = DbtTaskGroup(
         group_id=GROUP,
         project_config=ProjectConfig(DBT_PROJECT, manifest_path=manifest, install_dbt_deps=False),
         profile_config=ProfileConfig(

@@ -33,7 +33,8 @@ def read_results(target: Path) -> dict[str, list[Result]]:
             "message": result["message"] if result["status"] not in {"success", "pass"} else None,
             "seconds": round(result["execution_time"], 3),
         }
-        for model in _models_of(tested[result["unique_id"]]):
+        node = tested.get(result["unique_id"])  # none of an exposure: nothing is built
+        for model in _models_of(node) if node else []:
             models.setdefault(model, []).append(row)
     return models
 

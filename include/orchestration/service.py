@@ -38,8 +38,8 @@ def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     The password of `admin` is generated at the first start, said once, and kept in a file that only this user
     can read. Raises ServiceError: port in use, a component that ended (with the place of its log).
     """
-    prepare_airflow(settings, "service")
     _demand_free_port(settings.lakehouse_airflow_port)
+    prepare_airflow(settings, "service")
     password = _first_password(airflow_home(settings, "service") / "passwords.json")
     signal.signal(signal.SIGTERM, _interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}

@@ -31,8 +31,7 @@ def take_lease(**context: Any) -> PokeReturnValue:
 
 def plan(lease: Facts, **context: Any) -> list[Facts]:
     """Decide which windows to read. Returns them, and leaves all that was decided under the key `plan`."""
-    request = run_request(context)
-    planned = _pipeline().plan(request, lease) | {"request": request}
+    planned = _pipeline().plan(run_request(context), lease)
     context["ti"].xcom_push(key="plan", value=planned)
     windows: list[Facts] = planned["windows"]
     return windows
@@ -58,11 +57,11 @@ def validate(branch: Facts, staged: Sequence[Facts]) -> Facts:
     return _pipeline().validate(branch, _all(staged))
 
 
-def merge(branch: Facts, staged: Sequence[Facts], validated: Facts, planned: Facts, **context: Any) -> Facts:
+def merge(branch: Facts, staged: Sequence[Facts], planned: Facts, **context: Any) -> Facts:
     """Merge what was read into the raw tables of the branch. Skipped when every site was left out."""
     results = _all(staged)
-    merged = _pipeline().merge(branch, results, validated)
-    read = [result for result in results if "failed" not in result]
+    merged = _pipeline().merge(branch, results)
+    read = _read(results)
     if not {window["site_id"] for window in read} - set(merged["left_out"]):
         context["ti"].xcom_push(key="return_value", value=merged)  # the verdict names the reasons
         raise AirflowSkipException("no site is left: the task `verdict` says why")
@@ -72,9 +71,9 @@ def merge(branch: Facts, staged: Sequence[Facts], validated: Facts, planned: Fac
     return merged
 
 
-def audit(branch: Facts, merged: Facts) -> Facts:
+def audit(branch: Facts) -> Facts:
     """Prove the branch: the ledger, the contracts of its tables, and that nothing else was touched."""
-    return _pipeline().audit(branch, merged)
+    return _pipeline().audit(branch)
 
 
 def promote(branch: Facts, audited: Facts, planned: Facts) -> Facts:
@@ -84,7 +83,13 @@ def promote(branch: Facts, audited: Facts, planned: Facts) -> Facts:
     return _pipeline().promote(branch, audited)
 
 
-def publish(planned: Facts | None, **context: Any) -> Facts:
+def publish(
+    planned: Facts | None,
+    staged: Sequence[Facts] | None,
+    merged: Facts | None,
+    promoted: Facts | None,
+    **context: Any,
+) -> Facts:
     """Show readers main as it is now, whatever happened before in this run."""
     # Not an argument: what follows a setup task directly may not run when that failed.
     lease = context["ti"].xcom_pull(task_ids="take_lease")
@@ -92,10 +97,11 @@ def publish(planned: Facts | None, **context: Any) -> Facts:
         raise AirflowSkipException("this run never held the lease")
     published = _pipeline().publish(lease)
     if not published["published"]:
-        raise AirflowSkipException(f"readers see {published['version']} already")
+        raise AirflowSkipException("readers see what main holds already")
     event = context["outlet_events"][MARTS]
     event.extra = published
-    if planned is not None:
+    if planned and staged and merged and promoted:  # else readers now see what earlier runs wrote
+        event.extra = merge_facts(merged, _read(_all(staged))) | published
         event.add_partitions(_days(planned, context))
     return published
 
@@ -105,9 +111,9 @@ def verdict(staged: Sequence[Facts] | None, merged: Facts | None, **context: Any
     _pipeline().verdict(_all(staged or []), merged, _failures(context))
 
 
-def close_run(lease: Facts, **context: Any) -> Facts:
+def close_run(lease: Facts) -> Facts:
     """Give the lease back and drop what is no longer needed; always runs once the lease was taken."""
-    return _pipeline().close_run(lease, _states(context))
+    return _pipeline().close_run(lease)
 
 
 def _all(staged: Sequence[Facts]) -> list[Facts]:
@@ -115,14 +121,15 @@ def _all(staged: Sequence[Facts]) -> list[Facts]:
     return list(staged[:])
 
 
+def _read(results: Sequence[Facts]) -> list[Facts]:
+    return [result for result in results if "failed" not in result]
+
+
 def _days(planned: Facts, context: Mapping[str, Any]) -> list[str]:
-    """The days that a run without a partition of its own was asked for and that have begun."""
-    request = planned["request"]
-    first, last = request["first_day"] or request["key"], request["last_day"] or request["key"]
-    if context["dag_run"].partition_key is not None or first is None:
+    """The days that a run without a partition of its own wrote, so that whoever waits for one hears of it."""
+    if context["dag_run"].partition_key is not None:
         return []
-    read_until: str = max(window["end"] for window in planned["windows"])
-    return days_between(first, min(last, read_until[:10]))
+    return days_between(planned["first_day"], planned["last_day"])
 
 
 def _failures(context: Mapping[str, Any]) -> dict[str, str]:

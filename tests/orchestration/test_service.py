@@ -1,6 +1,5 @@
 """`make up`: the UI and the scheduler start, a person logs in and triggers a run, Ctrl-C leaves nothing."""
 
-import json
 import os
 import re
 import signal
@@ -12,10 +11,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
-from urllib.request import Request, urlopen
 
 import psutil
 import pytest
+import requests
 
 from include.errors import ServiceError
 from include.orchestration import service
@@ -57,7 +56,11 @@ def started(tmp_path: Path, free_port: int) -> Iterator[subprocess.Popen[str]]:
     (dags / "one.py").write_text(ONE_TASK)
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, str(dags)],
-        env={**os.environ, "LAKEHOUSE_HOME": str(tmp_path / "home"), "LAKEHOUSE_AIRFLOW_PORT": str(free_port)},
+        env={
+            **os.environ,
+            "LAKEHOUSE_HOME": str(tmp_path / "home"),
+            "LAKEHOUSE_AIRFLOW_PORT": str(free_port),
+        },
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -91,8 +94,7 @@ def test_a_person_logs_in_triggers_a_run_and_stops_it(
     assert all(password not in log.read_text() for log in secret_file.parent.glob("*.log"))
 
 
-def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "prepare_airflow", lambda settings, home: None)
+def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -100,7 +102,7 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path, monkeypatc
         settings = Settings(lakehouse_home=tmp_path, lakehouse_airflow_port=port)
         with pytest.raises(ServiceError, match=f"Port {port} .* LAKEHOUSE_AIRFLOW_PORT"):
             service.serve(settings)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == []  # not even Airflow's database was made
 
 
 def _password(output: TextIO | None) -> str:
@@ -113,20 +115,19 @@ def _password(output: TextIO | None) -> str:
 
 
 def _post(url: str, body: dict[str, Any], token: str | None = None) -> dict[str, Any]:
-    return _ask(Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"}), token)
+    answer = requests.post(url, json=body, headers=_bearer(token), timeout=30)
+    answer.raise_for_status()
+    return dict(answer.json())
 
 
-def _ask(request: Request, token: str | None) -> dict[str, Any]:
-    if token:
-        request.add_header("Authorization", f"Bearer {token}")
-    with urlopen(request, timeout=30) as answer:
-        return dict(json.load(answer))
+def _bearer(token: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _wait_for_end(url: str, token: str) -> str:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        state = str(_ask(Request(url), token)["state"])
+        state = str(requests.get(url, headers=_bearer(token), timeout=30).json()["state"])
         if state in ("success", "failed"):
             return state
         time.sleep(0.5)
