@@ -4,7 +4,7 @@ with
 counted as (
 
     select
-        'fct_glucose_readings' as model,
+        'fct_glucose_readings' as model_name,
         count(*) as reading_count
 
     from {{ ref('fct_glucose_readings') }}
@@ -12,7 +12,7 @@ counted as (
     union all
 
     select
-        'fct_daily_glucose_metrics' as model,
+        'fct_daily_glucose_metrics' as model_name,
         sum(reading_count) as reading_count
 
     from {{ ref('fct_daily_glucose_metrics') }}
@@ -20,7 +20,7 @@ counted as (
     union all
 
     select
-        'mrt_glucose_readings' as model,
+        'mrt_glucose_readings' as model_name,
         sum(reading_count) as reading_count
 
     from {{ ref('mrt_glucose_readings') }}
@@ -28,7 +28,7 @@ counted as (
     union all
 
     select
-        'mrt_glucose_overview' as model,
+        'mrt_glucose_overview' as model_name,
         sum(reading_count) as reading_count
 
     from {{ ref('mrt_glucose_overview') }}

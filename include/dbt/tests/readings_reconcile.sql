@@ -1,4 +1,4 @@
--- live sgv documents = kept + duplicates + excluded; sites that bronze does not know would show here
+-- live sgv documents = kept + duplicates + excluded, also of sites unknown to bronze
 with
 
 entries as (
@@ -19,10 +19,23 @@ readings as (
 
 ),
 
+-- said again, apart from bronze
+left_out as (
+
+    select distinct demo_sites.site_id
+
+    from sites as demo_sites
+
+    cross join sites as real_sites
+
+    where demo_sites.is_demo and not real_sites.is_demo
+
+),
+
 documents as (
 
     select
-        entries.site_id,
+        site_id,
         sgv >= 20 and sgv <= 600 as is_reading,
         {{ slot_start('reading_at') }} as slot_start
 
@@ -31,10 +44,7 @@ documents as (
     where
         type = 'sgv'
         and deleted_at is null
-        and (
-            site_id not in (select site_id from sites where is_demo)
-            or not exists (select 1 from sites where not is_demo)
-        )
+        and site_id not in (select left_out.site_id from left_out)
 
 ),
 

@@ -1,4 +1,4 @@
--- live treatments = kept + duplicates; sites that bronze does not know would show here
+-- live treatments = kept + duplicates, also of sites unknown to bronze
 with
 
 raw_treatments as (
@@ -19,6 +19,19 @@ treatments as (
 
 ),
 
+-- said again, apart from bronze
+left_out as (
+
+    select distinct demo_sites.site_id
+
+    from sites as demo_sites
+
+    cross join sites as real_sites
+
+    where demo_sites.is_demo and not real_sites.is_demo
+
+),
+
 received as (
 
     select
@@ -29,10 +42,7 @@ received as (
 
     where
         deleted_at is null
-        and (
-            site_id not in (select site_id from sites where is_demo)
-            or not exists (select 1 from sites where not is_demo)
-        )
+        and site_id not in (select left_out.site_id from left_out)
 
     group by site_id
 

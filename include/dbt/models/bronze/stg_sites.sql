@@ -19,7 +19,11 @@ counted as (
 -- simulated glucose must never be read beside a person's
 sites as (
 
-    select * from counted where not is_demo or real_site_count = 0
+    select *
+
+    from counted
+
+    where not is_demo or real_site_count = 0
 
 ),
 

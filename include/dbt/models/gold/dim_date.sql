@@ -53,13 +53,13 @@ days as (
 
     select
         cast(
-            weeks.week_start + days.day_number * interval '1' day as date
+            weeks.week_start + week_days.day_number * interval '1' day as date
         ) as date_day,
         weeks.next_first_day
 
     from weeks
 
-    cross join {{ numbers(0, 6) }} as days (day_number)
+    cross join {{ numbers(0, 6) }} as week_days (day_number)
 
 ),
 

@@ -42,7 +42,11 @@ lasting as (
 
 events as (
 
-    select * from lasting where is_beyond and not was_beyond
+    select *
+
+    from lasting
+
+    where is_beyond and not was_beyond
 
 ),
 

@@ -8,7 +8,7 @@ readings as (
 
 kinds as (
 
-    select *
+    select thresholds.*
 
     from (
         values

@@ -38,7 +38,6 @@ counted as (
 
 ),
 
--- pooled: every reading of the trailing days weighs the same
 pooled as (
 
     select
