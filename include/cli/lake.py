@@ -1,6 +1,6 @@
 """Looking into the lake, and going back to an older version."""
 
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -27,14 +27,16 @@ def sql(
 
 def status(as_json: JsonOption = False) -> None:
     """What is loaded, published, left out, set aside; and who runs now."""
-    found = lake_status(load_settings())
+    found = lake_status(Pipeline(load_settings()))
     if as_json:
-        show([found.as_dict()], as_json=True)
+        show([asdict(found)], as_json=True)
         return
     for line in found.lines():
-        console.print(line, markup=False)
-    for title, rows in found.tables():
-        show(rows, title=title)
+        console.print(line, markup=False, soft_wrap=True)
+    if found.sites:
+        show(found.sites, title="Sites")
+    if found.waiting:
+        show(found.waiting, title="Not merged")
 
 
 def history(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:

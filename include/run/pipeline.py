@@ -176,7 +176,7 @@ class Pipeline:
         """Prove the branch. Raises AuditError naming what is wrong; main then stays as it was."""
         lease, work = self._own(branch)
         base = self.lakehouse.at(branch["base"]) if branch["base"] else None
-        problems = check_ledger(work, base, self.stage_area, lease.number)
+        problems = check_ledger(self.stage_area, work, base, lease.number)
         audit = audit_branch(work, problems, model_schemas(self.settings))
         return {"head": audit.head, "warnings": list(audit.warnings)}
 
