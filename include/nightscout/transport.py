@@ -150,7 +150,10 @@ class Transport:
             raise Fault(SourceContractError, f"answers {status}: {advice}", is_passing=False)
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
-        """The whole body. Raises the Fault of one that is too long, too slow or cut short."""
+        """The whole body, unpacked. Raises the Fault of one that is too long or too slow.
+
+        One that is shorter than its Content-Length is an error of urllib3.
+        """
         body = bytearray()
         while chunk := response.raw.read1(CHUNK_BYTES, decode_content=True):
             body += chunk
@@ -160,10 +163,6 @@ class Transport:
             if self._clock() > deadline:
                 sentence = f"needs more than {self._limits.deadline_seconds:g} seconds for one answer"
                 raise Fault(SourceUnavailableError, sentence, is_passing=False)
-        promised = response.headers.get("Content-Length", "")
-        is_packed = response.headers.get("Content-Encoding", "identity").lower() != "identity"
-        if promised.isdecimal() and not is_packed and len(body) != int(promised):
-            raise Fault(SourceUnavailableError, f"sent {len(body)} of {promised} bytes")
         return bytes(body)
 
     def _retry_after(self, header: str) -> float | None:

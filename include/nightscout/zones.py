@@ -82,9 +82,8 @@ def day_end(zones: tuple[ZoneValidity, ...], day: date) -> datetime:
 
 def local_date(zones: tuple[ZoneValidity, ...], instant: datetime) -> date:
     """The local day that holds an aware instant: the one day with day_start <= instant < day_end."""
-    day = instant.astimezone(ZoneInfo(zone_on(zones, instant.astimezone(UTC).date()))).date()
-    while instant < day_start(zones, day):
-        day -= DAY
+    zone = ZoneInfo(zone_on(zones, instant.astimezone(UTC).date()))
+    day = instant.astimezone(zone).date() - DAY  # a day early, so that the search goes one way
     while instant >= day_end(zones, day):
         day += DAY
     return day

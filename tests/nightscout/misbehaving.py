@@ -72,16 +72,20 @@ def hang(connection: socket.socket, is_over: threading.Event) -> None:
 
 
 def drip(connection: socket.socket, is_over: threading.Event) -> None:
-    """Begins an array and adds one space after the other to it, for ever."""
+    """Begins an array and adds one space after the other to it, for a very long time."""
     connection.sendall(_head(200, {}) + b"[")
-    while not is_over.wait(0.001):
+    for _ in range(10_000):
+        if is_over.wait(0.001):
+            return
         connection.sendall(b" ")
 
 
 def endless(connection: socket.socket, is_over: threading.Event) -> None:
-    """An array that is sent as fast as it is read, for ever."""
+    """An array that is sent as fast as it is read: 64 MiB of it, and more than anybody should read."""
     connection.sendall(_head(200, {}) + b"[")
-    while not is_over.is_set():
+    for _ in range(1024):
+        if is_over.is_set():
+            return
         connection.sendall(b" " * 65536)
 
 

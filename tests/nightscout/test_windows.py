@@ -130,6 +130,13 @@ def test_a_document_without_the_field_is_selected_by_no_window() -> None:
     assert not selects(TREATMENTS, {})
 
 
+def test_true_is_no_number() -> None:
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    first_second = Window("anna", Collection.ENTRIES, start, start + timedelta(seconds=1))
+    assert selects(first_second, {"date": 1})
+    assert not selects(first_second, {"date": True})
+
+
 @given(windows, st.integers(-2, 2), st.sampled_from(["start", "end"]))
 def test_neighbouring_windows_share_no_document_and_lose_none(
     window: Window, offset: int, bound: str

@@ -176,6 +176,16 @@ def test_a_year_in_chunks_of_31_days() -> None:
     assert split_days(one("Europe/Berlin"), date(2024, 1, 2), date(2024, 1, 1)) == []
 
 
+def test_a_day_without_length_makes_no_chunk() -> None:
+    zones, day = one("Pacific/Apia"), date(2011, 12, 30)
+    assert split_days(zones, day, day) == []
+    change = datetime(2011, 12, 30, 10, tzinfo=UTC)
+    assert split_days(zones, day - DAY, day + DAY, days=1) == [
+        (change - DAY, change),
+        (change, change + DAY),
+    ]
+
+
 @pytest.mark.parametrize(
     ("zone", "hint"),
     [
