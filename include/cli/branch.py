@@ -15,7 +15,9 @@ app = typer.Typer(help="Branches that were not promoted.", no_args_is_help=True)
 def list_branches(as_json: JsonOption = False) -> None:
     """Open branches: of a run under way, of failed runs, of runs that were told not to promote."""
     branches = [branch for branch in open_lakehouse(load_settings()).branches() if not branch.is_promoted]
-    rows = [{"branch": branch.name, "base": branch.base, "opened_at": branch.opened_at} for branch in branches]
+    rows = [
+        {"branch": branch.name, "base": branch.base, "opened_at": branch.opened_at} for branch in branches
+    ]
     show(rows, title="Branches", as_json=as_json)
 
 

@@ -15,7 +15,9 @@ from include.settings import load_settings
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="One query; tables are raw.*, bronze.*, silver.*, gold.*, marts.*")],
+    query: Annotated[
+        str, typer.Argument(help="One query; tables are raw.*, bronze.*, silver.*, gold.*, marts.*")
+    ],
     ref: Annotated[str, typer.Option(help="main, a version or a branch.")] = "main",
     as_csv: CsvOption = False,
     as_json: JsonOption = False,

@@ -9,7 +9,11 @@ from include.cli import branch, lake, quarantine, run, site
 from include.errors import InputError, LakehouseError, SettingsError
 
 app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 for command in (lake.sql, lake.status, lake.history, lake.rollback, lake.connect):
     app.command()(command)

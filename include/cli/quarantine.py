@@ -25,9 +25,13 @@ def show_document(
     payload_hash: Annotated[str, typer.Argument(metavar="HASH", help="Start of a hash of the list.")],
 ) -> None:
     """The refused documents whose hash starts so, as they were received."""
-    found = [row for row in _quarantine((*LISTED, "document")) if row["payload_hash"].startswith(payload_hash)]
+    found = [
+        row for row in _quarantine((*LISTED, "document")) if row["payload_hash"].startswith(payload_hash)
+    ]
     if not found:
-        raise InputError(f"No quarantined document starts with {payload_hash!r}: see lakehouse quarantine list.")
+        raise InputError(
+            f"No quarantined document starts with {payload_hash!r}: see lakehouse quarantine list."
+        )
     for row in found:
         console.print(f"{row['site_id']} {row['collection']}: {row['reasons']}", markup=False, soft_wrap=True)
         console.print(row["document"], markup=False, soft_wrap=True)

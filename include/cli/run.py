@@ -1,11 +1,10 @@
-"""Starting things: the main job with its progress, a terminal, the UI, dbt by hand; and removing everything."""
+"""Starting things: the main job with its progress, a terminal, the UI, dbt; and removing everything."""
 
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +42,9 @@ STEPS = {
 
 
 def run(
-    start: Annotated[str | None, typer.Option(help="First day, YYYY-MM-DD. Default: 90 days before END.")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="First day, YYYY-MM-DD. Default: 90 days before END.")
+    ] = None,
     end: Annotated[str | None, typer.Option(help="Last day, YYYY-MM-DD. Default: today.")] = None,
 ) -> None:
     """Load a range of days (default: the last 90), then show each day."""
@@ -116,7 +117,12 @@ def prepare(settings: Settings) -> None:
 def _environment(settings: Settings) -> dict[str, str]:
     programs = Path(sys.executable).parent
     path = f"{programs}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**os.environ, **airflow_environment(settings, "test"), "PATH": path, "VIRTUAL_ENV": str(programs.parent)}
+    return {
+        **os.environ,
+        **airflow_environment(settings, "test"),
+        "PATH": path,
+        "VIRTUAL_ENV": str(programs.parent),
+    }
 
 
 def _run_dag(settings: Settings, arguments: list[str], log: Path) -> bool:
@@ -134,20 +140,20 @@ def _run_dag(settings: Settings, arguments: list[str], log: Path) -> bool:
             errors="replace",
         ) as process,
     ):
-        assert process.stdout is not None
-        _show_progress(process.stdout, output.write)
+        shown: set[str] = set()
+        for line in process.stdout or ():
+            output.write(line)
+            _show_step(line, shown)
     return process.returncode != 0
 
 
-def _show_progress(lines: Iterable[str], keep: object) -> None:
-    shown: set[str] = set()
-    for line in lines:
-        keep(line)  # type: ignore[operator]
-        match = STARTING.search(line)
-        step = match.group(1).split(".")[0] if match else ""
-        if step in STEPS and step not in shown:
-            shown.add(step)
-            console.print(f"  {datetime.now():%H:%M:%S}  {STEPS[step]}")  # noqa: DTZ005 (a person's own clock)
+def _show_step(line: str, shown: set[str]) -> None:
+    """Print the step that a line of the log says has started, each once."""
+    match = STARTING.search(line)
+    step = match.group(1).split(".")[0] if match else ""
+    if step in STEPS and step not in shown:
+        shown.add(step)
+        console.print(f"  {datetime.now():%H:%M:%S}  {STEPS[step]}")  # noqa: DTZ005 (a person's own clock)
 
 
 def _reason(log: Path) -> str:

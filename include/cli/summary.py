@@ -21,7 +21,11 @@ def show_summary(settings: Settings) -> None:
     for site_id in sorted({day["site_id"] for day in days}):
         of_site = [day for day in days if day["site_id"] == site_id]
         shown = of_site[-SHOWN_DAYS:]
-        more = f" (the last {len(shown)} of {len(of_site)} days with readings)" if len(shown) < len(of_site) else ""
+        more = (
+            f" (the last {len(shown)} of {len(of_site)} days with readings)"
+            if len(shown) < len(of_site)
+            else ""
+        )
         show([_row(day) for day in shown], title=f"Site {site_id}{more}")
     if not days:
         console.print("No readings were found in this range.")

@@ -45,7 +45,7 @@ def open_branch(lease: Facts, planned: Facts) -> Facts:
 def stage(window: Facts, branch: Facts, **context: Any) -> Facts:
     """Read one window whole into the stage. A final failure is returned, so that other sites go on."""
     try:
-        return _pipeline().stage(window, branch, last_try=False)
+        return _pipeline().stage(window, branch)
     except (SourceError, AirflowTaskTimeout) as error:
         if not is_final(error, context):
             raise

@@ -27,7 +27,9 @@ def audit_branch(branch: Branch, ledger_problems: Iterable[str], models: dict[st
     """
     problems = [f"ledger: {problem}" for problem in ledger_problems]
     problems += [f"table {name} is not one of ours" for name in sorted(branch.foreign_tables())]
-    findings = [finding for name in AUDITED_MODELS if name in models for finding in _check(branch, models[name], name)]
+    findings = [
+        finding for name in AUDITED_MODELS if name in models for finding in _check(branch, models[name], name)
+    ]
     problems += [str(finding) for finding in findings if finding.severity == "error"]
     if problems:
         more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""

@@ -12,7 +12,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from include.errors import LeaseLostError, SourceError
+from include.errors import LeaseLostError
 from include.ingestion.collection_merge import Limits
 from include.ingestion.ledger import check_ledger
 from include.ingestion.merge import merge_reads
@@ -54,7 +54,7 @@ class Pipeline:
         return open_lakehouse(self.settings)
 
     @cached_property
-    def stage_area(self) -> Stage:
+    def inbox(self) -> Stage:
         """The inbox of staged answers."""
         return Stage(LocalFileSystem(), str(self.settings.stage_path))
 
@@ -71,7 +71,10 @@ class Pipeline:
     @cached_property
     def sites(self) -> dict[str, Site]:
         """The configured sites by id."""
-        return {site.site_id: site for site in configured_sites(self.settings, self._connection, read_profile_zone)}
+        return {
+            site.site_id: site
+            for site in configured_sites(self.settings, self._connection, read_profile_zone)
+        }
 
     def take_lease(self, owner: Owner, has_ended: Callable[[Owner], bool]) -> Facts | None:
         """The lease, with this try's branch name; None while another run holds it."""
@@ -87,7 +90,10 @@ class Pipeline:
         refuse_demo_beside_real(list(self.sites.values()), outcomes)
         taken_at = datetime.fromisoformat(lease["taken_at"])
         asked = RunRequest(
-            *(_day(request.get(name)) for name in ("first_day", "last_day", "key")), request["is_scheduled"]
+            first_day=_day(request.get("first_day")),
+            last_day=_day(request.get("last_day")),
+            key=_day(request.get("key")),
+            is_scheduled=request["is_scheduled"],
         )
         sites = sorted(self.sites.values(), key=lambda site: site.site_id)
         windows = plan_windows(sites, asked, taken_at, outcomes.whole(), self.settings)
@@ -103,40 +109,41 @@ class Pipeline:
     def open_branch(self, lease: Facts, plan: Facts) -> Facts:
         """The run's branch from main's version; a second try opens it again from the recorded one."""
         self._renew(lease)
-        self.stage_area.clear_drafts()
+        self.inbox.clear_drafts()
         name = lease["branch"]
         recorded = {info.name: info.base for info in self.lakehouse.branches()}
         base = recorded.get(name, self.lakehouse.main_version())
         branch = self.lakehouse.open_branch(name, base, run_id=lease["owner"]["run_id"])
         limits = {limit: plan[limit] for limit in ("max_quarantine_pct", "max_missing_pct")}
         environment = dbt_paths(self.settings) | branch.dbt_environment()
-        return {"branch": name, "base": base, "lease": lease, "limits": limits, "dbt_environment": environment}
+        return {
+            "branch": name,
+            "base": base,
+            "lease": lease,
+            "limits": limits,
+            "dbt_environment": environment,
+        }
 
-    def stage(self, window: Facts, branch: Facts, *, last_try: bool = True) -> Facts:
-        """Read one window into the inbox; the last try returns its failure, so that other sites go on."""
+    def stage(self, window: Facts, branch: Facts) -> Facts:
+        """Read one window into the inbox, unless this try of the run did so. Raises SourceError."""
         self._renew(branch["lease"])
         asked = Window.from_dict(window)
-        found = self.stage_area.find(asked, branch["branch"])
-        site = self.sites[asked.site_id]
-        try:
-            if found is None:
-                with open_client(site) as client:
-                    answer = client.read_window(asked)
-                run_id = branch["lease"]["owner"]["run_id"]
-                found = self.stage_area.write(
-                    asked, answer, kind=WINDOW, origin=site.origin, run_id=run_id, branch=branch["branch"]
-                )
-        except SourceError as error:
-            if not last_try:
-                raise
-            return window | {"failed": str(error)}
+        found = self.inbox.find(asked, branch["branch"])
+        if found is None:
+            site = self.sites[asked.site_id]
+            with open_client(site) as client:
+                answer = client.read_window(asked)
+            run_id = branch["lease"]["owner"]["run_id"]
+            found = self.inbox.write(
+                asked, answer, kind=WINDOW, origin=site.origin, run_id=run_id, branch=branch["branch"]
+            )
         return window | {"read_id": found.read_id, "document_count": found.document_count}
 
     def validate(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
         """Judge every document of every read that is to be merged, left-overs of failed runs too."""
         self._renew(branch["lease"])
         merged = self._outcomes_of_main().merged_reads()
-        judged = [validate_read(self.stage_area, read) for read in self.stage_area.reads(skip=merged)]
+        judged = [validate_read(self.inbox, read) for read in self.inbox.reads(skip=merged)]
         return {
             "reads": len(judged),
             "received": sum(of.document_count for of in judged),
@@ -151,7 +158,7 @@ class Pipeline:
         """Merge what was staged into the raw tables of the branch: one commit a table, or none."""
         lease, work = self._own(branch)
         report = merge_reads(
-            self.stage_area,
+            self.inbox,
             work,
             sites=list(self.sites.values()),
             open_source=lambda site_id: open_client(self.sites[site_id]),
@@ -159,7 +166,9 @@ class Pipeline:
             run_id=lease.owner.run_id,
             lease_number=lease.number,
             failures=[
-                FailedRead(Window.from_dict(of), of["failed"], lease.taken_at) for of in staged if "failed" in of
+                FailedRead(Window.from_dict(of), of["failed"], lease.taken_at)
+                for of in staged
+                if "failed" in of
             ],
         )
         work.expire()
@@ -176,7 +185,7 @@ class Pipeline:
         """Prove the branch. Raises AuditError naming what is wrong; main then stays as it was."""
         lease, work = self._own(branch)
         base = self.lakehouse.at(branch["base"]) if branch["base"] else None
-        problems = check_ledger(self.stage_area, work, base, lease.number)
+        problems = check_ledger(self.inbox, work, base, lease.number)
         audit = audit_branch(work, problems, model_schemas(self.settings))
         return {"head": audit.head, "warnings": list(audit.warnings)}
 
@@ -230,11 +239,9 @@ class Pipeline:
         """Delete staged answers that an outcome on main covers, once they are old enough."""
         merged = self._outcomes_of_main().merged_reads()
         oldest = datetime.now(UTC) - timedelta(days=self.settings.stage_retention_days)
-        old = [
-            read for read in self.stage_area.reads() if read.read_id in merged and read.fetched_at < oldest
-        ]
+        old = [read for read in self.inbox.reads() if read.read_id in merged and read.fetched_at < oldest]
         for read in old:
-            self.stage_area.remove(read)
+            self.inbox.remove(read)
         return len(old)
 
     def _first_day(self, window: Window) -> date:

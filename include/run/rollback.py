@@ -8,7 +8,8 @@ from include.run.pipeline import Pipeline
 from include.run.turn import turn
 
 ADVICE = (
-    "The next run of nightscout_glucose merges again what came since: if you do not want that, pause the Dag first."
+    "The next run of nightscout_glucose merges again what came since: "
+    "if you do not want that, pause the Dag first."
 )
 
 

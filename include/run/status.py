@@ -33,14 +33,17 @@ class LakeStatus:
     def lines(self) -> list[str]:
         """The state of the whole, a sentence a line."""
         if self.main is None:
-            return [f"{self.home} ({self.profile}): nothing was loaded yet; make run loads the last 90 days."]
-        lines = [f"{self.home} ({self.profile}): main is {self.main}, promoted {self.promoted_at:%Y-%m-%d %H:%M} UTC."]
+            return [f"{self.home} ({self.profile}): nothing was loaded yet; make run loads 90 days."]
+        promoted = f"promoted {self.promoted_at:%Y-%m-%d %H:%M} UTC"
+        lines = [f"{self.home} ({self.profile}): main is {self.main}, {promoted}."]
         if not self.postgres_runs:
             lines.append("Postgres does not run; lakehouse connect starts it.")
         elif self.published == self.main:
             lines.append("Readers of Postgres see this version.")
         else:
-            lines.append(f"Readers of Postgres see {self.published or 'nothing yet'}: the next run publishes main.")
+            lines.append(
+                f"Readers of Postgres see {self.published or 'nothing yet'}: the next run publishes main."
+            )
         if self.running:
             lines.append(f"{self.running} is writing now.")
         return lines
@@ -97,5 +100,7 @@ def _waiting(outcomes: Outcomes) -> list[Row]:
         "fetched_at", descending=True
     )
     columns = ("site_id", "collection", "window_start", "window_end", "status", "message")
-    waiting = rows.filter(~pl.col("read_id").is_in(list(merged))).unique("read_id", keep="first", maintain_order=True)
+    waiting = rows.filter(~pl.col("read_id").is_in(list(merged))).unique(
+        "read_id", keep="first", maintain_order=True
+    )
     return waiting.select(columns).to_dicts()

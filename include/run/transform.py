@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from include.errors import TransformError
 from include.lakehouse.dbt_connection import close_dbt_connection
@@ -39,9 +40,10 @@ def run_dbt(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         return
     if outcome.exception:
         raise TransformError(f"dbt {arguments[0]}: {outcome.exception}")
+    results: Any = outcome.result
     failed = [
         f"{result.node.name}: {result.message}"
-        for result in outcome.result
+        for result in results
         if result.status in ("error", "fail", "runtime error")
     ]
     raise TransformError(f"dbt {arguments[0]}: " + "; ".join(failed))

@@ -17,7 +17,7 @@ from typing import Any
 import requests
 
 HERE = Path(__file__).parent / "nightscout"
-SECRET = "a-secret-of-this-test-only"  # noqa: S105
+SECRET = "a-secret-of-this-test-only"
 STARTED_WITHIN_SECONDS = 120
 
 
@@ -67,7 +67,9 @@ def _process(command: list[str], log: Path, **options: Any) -> Iterator[subproce
 def _wait(process: subprocess.Popen[bytes], log: Path, ready: Any) -> None:
     deadline = time.monotonic() + STARTED_WITHIN_SECONDS
     while not ready():
-        assert process.poll() is None, f"it ended while starting; the end of {log}:\n{log.read_text()[-2000:]}"
+        assert process.poll() is None, (
+            f"it ended while starting; the end of {log}:\n{log.read_text()[-2000:]}"
+        )
         assert time.monotonic() < deadline, f"not ready after {STARTED_WITHIN_SECONDS} s; see {log}"
         time.sleep(0.2)
 
@@ -84,7 +86,16 @@ def database(folder: Path) -> Iterator[str]:
     storage = folder / "database"
     storage.mkdir()
     program = str(Path(sys.executable).with_name("secantusd-py"))
-    command = [program, "--host", "127.0.0.1", "--port", str(port), "--standalone", "--storage-path", str(storage)]
+    command = [
+        program,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--standalone",
+        "--storage-path",
+        str(storage),
+    ]
     with _process(command, log) as process:
         _wait(process, log, lambda: _accepts(port))
         yield f"mongodb://127.0.0.1:{port}/"

@@ -65,9 +65,7 @@ class Clinic:
 
     def __post_init__(self) -> None:
         self.postgres_port = str(free_port())
-        sites = [
-            {"id": person, "connection": person, "zone": self.zones[person]} for person in self.servers
-        ]
+        sites = [{"id": person, "connection": person, "zone": self.zones[person]} for person in self.servers]
         (self.home / "sites.yaml").write_text(json.dumps(sites))
 
     def lakehouse(self, *arguments: str) -> str:
@@ -117,7 +115,7 @@ def test_the_server_took_the_exports(clinic: Clinic) -> None:
 @pytest.mark.parametrize("collection", ["entries", "treatments"])
 def test_raw_holds_each_document_of_each_server_once(clinic: Clinic, collection: str) -> None:
     table = {"entries": "glucose_entries", "treatments": "treatments"}[collection]
-    found = clinic.rows(f"select site_id, _id from raw.{table} where deleted_at is null")
+    found = clinic.rows(f"select site_id, _id from raw.{table} where deleted_at is null")  # noqa: S608
     for person, server in clinic.servers.items():
         expected = sorted(document["_id"] for document in server.read(collection))
         assert expected, f"{person} has no {collection}"
@@ -162,7 +160,11 @@ def test_local_days_equal_their_oracle(clinic: Clinic, test_data: Path) -> None:
             ("tir_70_180", "time_in_range_pct"),
             ("tar_gt180", "time_above_range_pct"),
         ):
-            assert day[name] == pytest.approx(float(row[column]), abs=1e-6), (row["file"], row["local_date"], name)
+            assert day[name] == pytest.approx(float(row[column]), abs=1e-6), (
+                row["file"],
+                row["local_date"],
+                name,
+            )
 
 
 def test_what_changes_on_the_servers_changes_in_the_lake(clinic: Clinic) -> None:
@@ -172,7 +174,9 @@ def test_what_changes_on_the_servers_changes_in_the_lake(clinic: Clinic) -> None
     edited, removed = by_date[10], by_date[20]
     again = {name: value for name, value in edited.items() if name != "_id"} | {"sgv": 123}
     server.post("entries", [again])
-    double = {name: value for name, value in by_date[30].items() if name not in ("_id", "sysTime", "direction")}
+    double = {
+        name: value for name, value in by_date[30].items() if name not in ("_id", "sysTime", "direction")
+    }
     moment = datetime.fromtimestamp(double["date"] / 1000 + 1, UTC)
     double |= {"date": double["date"] + 1000, "dateString": moment.isoformat(), "device": "second-uploader"}
     server.post("entries", [double])
@@ -200,11 +204,16 @@ def test_what_changes_on_the_servers_changes_in_the_lake(clinic: Clinic) -> None
     clinic.load()
 
     assert clinic.rows(readings)[0]["n"] == before - 1 + 12
-    entries = {row["_id"]: row for row in clinic.rows("select * from raw.glucose_entries where site_id = 'patient_a'")}
+    entries = {
+        row["_id"]: row
+        for row in clinic.rows("select * from raw.glucose_entries where site_id = 'patient_a'")
+    }
     assert entries[edited["_id"]]["sgv"] == 123
     assert entries[edited["_id"]]["deleted_at"] is None
     assert entries[removed["_id"]]["deleted_at"] is not None
-    kept = {row["_id"]: row for row in clinic.rows("select * from raw.treatments where site_id = 'patient_a'")}
+    kept = {
+        row["_id"]: row for row in clinic.rows("select * from raw.treatments where site_id = 'patient_a'")
+    }
     assert kept[moved["_id"]]["created_at"] == "2025-11-15T12:00:00.000Z"
     assert kept[moved["_id"]]["deleted_at"] is None
     assert kept[gone["_id"]]["deleted_at"] is not None
