@@ -232,6 +232,8 @@ def test_an_object_store_gets_the_manifest_last() -> None:
     stage = Stage(Recording(), "/bucket/stage")
     read = keep(stage)
     assert order == ["documents.parquet", "manifest.json"]
+    assert keep(stage, ('{"_id":"other"}',)) == read
+    assert order == ["documents.parquet", "manifest.json"]
     assert stage.reads() == [read]
     assert texts(stage, read) == [(0, DOCUMENTS[0]), (1, DOCUMENTS[1])]
     stage.put(read, "validation.json", b"{}")

@@ -280,7 +280,11 @@ BROKEN: list[tuple[str, Row, str]] = [
     ("mrt_glucose_overview", {"reading_date": date(2024, 10, 14)}, "day_before_missing"),
     ("mrt_glucose_overview", {"day_name": "Someday"}, "day_name_wrong"),
     ("mrt_glucose_overview", {"time_above_range_pct": 26.0}, "three_classes_do_not_sum_to_100"),
-    ("mrt_glucose_overview", {"time_above_range_pct": None}, "three_classes_do_not_sum_to_100"),
+    (
+        "mrt_glucose_overview",
+        {"time_below_range_pct": 50.0, "time_in_range_pct": 50.0, "time_above_range_pct": None},
+        "three_classes_do_not_sum_to_100",
+    ),
     (
         "mrt_glucose_overview",
         {"time_below_54_pct": 50.0},
@@ -365,6 +369,14 @@ def test_findings_say_where_and_how_many() -> None:
         "fct_daily_glucose_metrics: gri outside 0 to 100 in 2 rows, for example home 2024-10-15"
     )
     assert str(findings[1]).startswith("fct_daily_glucose_metrics: cv wrong in 1 row, for example")
+
+
+def test_a_row_that_breaks_a_rule_in_two_ways_counts_once() -> None:
+    rows = daily()
+    rows[0]["min_glucose_mg_dl"] = 300.0
+    findings = check_frame("fct_daily_glucose_metrics", framed("fct_daily_glucose_metrics", rows))
+    assert findings[0].check == "min_glucose_mg_dl_to_max_glucose_mg_dl_not_ascending"
+    assert findings[0].row_count == 1
 
 
 def test_a_null_in_the_key_does_not_hide_the_row() -> None:
