@@ -18,7 +18,8 @@ from include.settings import Settings
 def open_lakehouse(settings: Settings) -> Lakehouse:
     """The lake of these settings; nothing is created before the first branch is opened.
 
-    Raises LakeFormatError when a newer program wrote it, SettingsError for an unavailable profile.
+    Raises LakeFormatError when a newer program wrote it, ServiceError when the home cannot be used,
+    SettingsError for a profile that is not available.
     """
     if settings.lakehouse_profile == "trino":
         raise SettingsError(

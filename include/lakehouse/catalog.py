@@ -35,8 +35,7 @@ class VersionCatalog(SqlCatalog):
 
     def __init__(self, database: Path, warehouse: Path, guard: Guard | None) -> None:
         self._guard = guard
-        mode = "ro" if guard is None else "rwc"
-        uri = f"sqlite:///file:{database}?mode={mode}&uri=true"
+        uri = f"sqlite:///file:{database}?mode=rw&uri=true"  # readers too must finish what a kill left
         super().__init__("lake", uri=uri, warehouse=f"file://{warehouse}")
         self.engine.dispose()
         self.engine = create_engine(uri, poolclass=NullPool)  # nothing to close, nothing that a fork inherits
@@ -64,7 +63,7 @@ class VersionCatalog(SqlCatalog):
 
 def table_locations(database: Path) -> dict[str, str]:
     """Metadata file of every table, by `namespace.table`."""
-    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as connection:
         return dict(
             connection.execute(
                 "select table_namespace || '.' || table_name, metadata_location from iceberg_tables"

@@ -10,8 +10,8 @@ def close_dbt_connection() -> None:
     """
     connections = sys.modules.get("dbt.adapters.duckdb.connections")
     if connections is not None:
-        with connections.DuckDBConnectionManager._LOCK:  # noqa: SLF001 (dbt-duckdb has no public way)
-            environment = connections.DuckDBConnectionManager._ENV  # noqa: SLF001
+        with connections.DuckDBConnectionManager._LOCK:
+            environment = connections.DuckDBConnectionManager._ENV
             connections.DuckDBConnectionManager.close_all_connections()
             if environment is not None:
                 environment.close()

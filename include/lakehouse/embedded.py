@@ -73,9 +73,10 @@ class EmbeddedLakehouse:
                 raise BranchError(f"branch {name} was promoted already: clear the whole run to start it anew")
             folder = self._versions.create(name, base, run_id)
             if base is None:
+                (folder / CATALOG_FILE).touch()
                 VersionCatalog(folder / CATALOG_FILE, self._versions.warehouse, nullcontext)
                 with writing(self._home, folder / FILE):
-                    pass  # both files exist once they were opened
+                    pass  # both files hold a database once they were opened
         return EmbeddedBranch(self._home, self._versions, name, base)
 
     def branch(self, name: str) -> EmbeddedBranch:
@@ -167,7 +168,7 @@ class EmbeddedLakehouse:
 
     def _flush(self, record: Record) -> None:
         """What main will reach must survive a power cut before main reaches it."""
-        folder, since = self._versions.path(record.name), record.opened_at.timestamp() - 60
+        folder, since = self._versions.path(record.name), record.opened_at.timestamp() - 1
         for path in [*folder.iterdir(), folder, folder.parent]:
             flush(path)
         for path in self._versions.warehouse.rglob("*"):

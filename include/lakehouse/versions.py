@@ -127,10 +127,10 @@ class Versions:
                 raise BranchError(f"version {base} is not kept any more: clear the whole run")
             lineage = (base, *(older for older in origin.lineage if self.path(older).exists()))
         draft = self._hidden(name)
-        if base is None:
-            draft.mkdir()
-        else:
-            shutil.copytree(self.path(base), draft, ignore=shutil.ignore_patterns("*.tmp", ".*", RECORD))
+        draft.mkdir()
+        for file in self.path(base).glob("[!.]*") if base else ():
+            if file.is_file() and file.name != RECORD:
+                shutil.copyfile(file, draft / file.name)
         write_whole(draft / RECORD, Record(name, lineage, run_id, datetime.now(UTC)).as_json())
         self.remove(name)
         draft.rename(self.path(name))
@@ -174,15 +174,17 @@ class Versions:
     def _hidden(self, name: str) -> Path:
         return self._folder / f".{name}-{os.getpid()}-{time.monotonic_ns()}"
 
+    def _written_format(self) -> int:
+        with usable_disk(self.lake):
+            try:
+                return int((self.lake / "format").read_text())
+            except FileNotFoundError:
+                return 0
+            except ValueError:
+                raise LakeFormatError(f"{self.lake / 'format'} holds no number: restore it") from None
+
     def _check_format(self) -> None:
-        try:
-            written = int((self.lake / "format").read_text())
-        except FileNotFoundError:
-            return
-        except ValueError:
-            raise LakeFormatError(
-                f"{self.lake / 'format'} holds no number: restore it from a backup"
-            ) from None
+        written = self._written_format()
         if written > LAKE_FORMAT:
             raise LakeFormatError(
                 f"the lake in {self.lake} has format {written}, this program knows up to {LAKE_FORMAT}: "
