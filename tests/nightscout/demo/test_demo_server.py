@@ -113,7 +113,8 @@ def test_count_0_means_all_with_a_filter_and_nothing_without(site: Site) -> None
     since = NOW - 2 * DAY
     found = site.json(f"entries.json?find[date][$gte]={milliseconds(since)}&count=0")
     assert found == documents("entries", since, NOW, NOW)
-    assert site.json("entries.json?count=0") == site.json("treatments.json?count=0") == []
+    for count in (0, -3):
+        assert site.json(f"entries.json?count={count}") == site.json(f"treatments.json?count={count}") == []
 
 
 def test_numbers_are_cut_and_texts_match_everything(site: Site) -> None:
@@ -181,6 +182,32 @@ def test_without_an_extension_anybody_gets_tab_separated_text(site: Site) -> Non
     assert len(answer.text.split("\r\n")) == 3
     assert site.get(call, Accept="application/json").json()[0] == newest
     assert site.get("treatments?count=1").json()
+
+
+def test_a_null_is_an_empty_text_and_a_missing_value_is_nothing(site: Site) -> None:
+    start = NOW - 20 * DAY
+    held = documents("entries", start, NOW, NOW)
+    twin = next(each for each in held if each["type"] == "sgv" and each["direction"] is None)
+    finger = next(each for each in held if each["type"] == "mbg")
+    line = site.get(f"entries.csv?find[date]={twin['date']}")
+    assert line.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert line.text == f'"{twin["dateString"]}",{twin["date"]},{twin["sgv"]},"","share2"'
+    line = site.get(f"entries.tsv?find[date]={finger['date']}")
+    assert line.text == f'"{finger["dateString"]}"\t{finger["date"]}\t\t\t"notebook import"'
+
+
+def test_a_late_upload_is_looked_up_too(site: Site) -> None:
+    """Its id tells when it arrived, which is 30 hours after it was measured."""
+    late = [
+        each
+        for each in documents("entries", NOW - 20 * DAY, NOW - 2 * DAY, NOW)
+        if int(each["_id"][:8], 16) * 1000 - each["date"] > 20 * 3_600_000
+    ]
+    assert late
+    assert [site.json(f"entries.json?find[_id]={each['_id']}") for each in (late[0], late[-1])] == [
+        [late[0]],
+        [late[-1]],
+    ]
 
 
 @pytest.mark.parametrize("collection", list(Collection))
