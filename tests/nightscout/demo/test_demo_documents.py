@@ -147,11 +147,16 @@ def test_the_profile_names_zone_units_and_basal() -> None:
 
 @pytest.fixture(scope="module")
 def year() -> list[tuple[datetime, int]]:
-    """A year of readings of the sensor's own app, oldest first, in the person's clock time."""
-    found = documents(Collection.ENTRIES, local(date(2023, 1, 1)), local(date(2024, 1, 1)), LONG_AFTER)
+    """Two days of every five of a year: the readings of the sensor's own app, oldest first, by the clock."""
+    found = []
+    for number in range(0, 365, 5):
+        start = date(2023, 1, 1) + timedelta(days=number)
+        found += reversed(
+            documents(Collection.ENTRIES, local(start), local(start + timedelta(days=2)), LONG_AFTER)
+        )
     return [
         (instant_of(document).astimezone(ZONE), document["sgv"])
-        for document in reversed(found)
+        for document in found
         if document["type"] == "sgv" and document["sgv"] >= 20 and document["device"] != "share2"
     ]
 
@@ -162,7 +167,7 @@ def test_a_year_looks_like_a_person(year: list[tuple[datetime, int]]) -> None:
     def share(is_counted: Any) -> float:
         return 100 * sum(map(is_counted, glucose)) / len(glucose)
 
-    assert 0.9 < len(glucose) / (365 * 288) < 0.99
+    assert 0.9 < len(glucose) / (73 * 2 * 288) < 0.99
     assert 143 < mean(glucose) < 158
     assert 65 < share(lambda value: 70 <= value <= 180) < 75
     assert 1 < share(lambda value: value < 70) < 5
@@ -189,6 +194,6 @@ def test_glucose_has_no_seam_at_midnight(year: list[tuple[datetime, int]]) -> No
         for (before, earlier), (after, later) in pairwise(year)
         if after - before < timedelta(minutes=6)
     ]
-    assert sum(is_midnight for _, is_midnight in steps) > 300
+    assert sum(is_midnight for _, is_midnight in steps) > 60
     assert max(step for step, is_midnight in steps if is_midnight) < 15
     assert mean(step for step, is_midnight in steps if is_midnight) < mean(step for step, _ in steps) + 1
