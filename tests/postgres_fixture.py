@@ -1,6 +1,5 @@
 """A real embedded Postgres for tests: one a session, stopped and deleted at its end."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,13 +7,7 @@ import pytest
 
 from include.serving.postgres import Postgres, ensure, remove
 from include.settings import Settings
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+from tests.free_ports import free_port
 
 
 def embedded_settings(home: Path, port: int | None = None) -> Settings:

@@ -1,5 +1,6 @@
 """The embedded Postgres: real servers in temporary homes."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -21,7 +22,8 @@ from include.errors import ServiceError
 from include.serving import programs
 from include.serving.postgres import Postgres, ensure, is_running, reader, remove, stop
 from include.settings import Settings
-from tests.postgres_fixture import embedded_settings, free_port
+from tests.free_ports import free_port
+from tests.postgres_fixture import embedded_settings
 
 
 @pytest.fixture
@@ -238,6 +240,36 @@ def test_a_process_id_that_was_reused_is_left_alone(served: Settings) -> None:
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_stop_never_signals_a_stranger(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process was killed, its number went to another program, and an orphan still ends its work."""
+    ensure(served)
+    stop(served)
+    stranger = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert stranger.stdin
+    assert stranger.stdout
+    pid_file = served.postgres_path / "server" / "data" / "postmaster.pid"
+    pid_file.write_text(f"{stranger.pid}\n{pid_file.parent}\n1\n5432\n\n127.0.0.1\n\nready\n")
+    orphan = (served.postgres_path / "alive").open("w")
+    fcntl.flock(orphan, fcntl.LOCK_EX)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            orphan.close()
+
+    monkeypatch.setattr("include.serving.server.time.sleep", wait)
+    try:
+        stop(served)
+        assert len(waits) == 3
+        stranger.stdin.write("still here\n")
+        stranger.stdin.flush()
+        assert stranger.stdout.readline() == "still here\n"
+    finally:
+        stranger.kill()
+        stranger.communicate()
 
 
 @pytest.mark.parametrize("program", ["initdb", "pg_ctl"])
