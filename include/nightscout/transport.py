@@ -178,11 +178,12 @@ class Transport:
         """Seconds until the next attempt; None when there is to be none."""
         if not fault.is_passing or attempt == self._limits.attempts:
             return None
-        if fault.retry_after is not None:
-            wait = fault.retry_after + random.uniform(0, 1)  # noqa: S311
+        longest = self._limits.longest_wait_seconds
+        if fault.retry_after is None:
+            wait = random.uniform(0.5, 1) * min(2 ** (attempt - 1), longest)  # noqa: S311
         else:
-            wait = random.uniform(0.5, 1) * 2 ** (attempt - 1)  # noqa: S311
-        is_bearable = wait <= self._limits.longest_wait_seconds + 1 and self._clock() + wait < deadline
+            wait = fault.retry_after + random.uniform(0, 1)  # noqa: S311
+        is_bearable = (fault.retry_after or 0) <= longest and self._clock() + wait < deadline
         return wait if is_bearable else None
 
     def _what_came(self, body: UnusableBodyError) -> str:

@@ -152,15 +152,25 @@ def test_retry_after_in_both_forms(
     assert least <= wait <= most
 
 
-@pytest.mark.parametrize("header", ["3600", "Wed, 16 Oct 2024 08:00:00 GMT", "9" * 400])
+@pytest.mark.parametrize("header", ["61", "3600", "Wed, 16 Oct 2024 08:00:00 GMT", "9" * 400])
 def test_a_wait_that_is_too_long_is_not_begun(
     server: MisbehavingServer, new_transport: NewTransport, clock: Clock, header: str
 ) -> None:
     server.replies(answer("", status=429, Retry_After=header), documents())
-    said = refusal(new_transport(), SourceUnavailableError)
+    said = refusal(new_transport(deadline_seconds=100_000), SourceUnavailableError)
     assert "asks to wait" in said
     assert len(server.requests) == 1
     assert clock.waits == []
+
+
+def test_waits_grow_up_to_the_longest(
+    server: MisbehavingServer, new_transport: NewTransport, clock: Clock
+) -> None:
+    server.replies(answer("", status=503))
+    refusal(new_transport(attempts=7, longest_wait_seconds=4), SourceUnavailableError)
+    assert all(wait <= 4 for wait in clock.waits)
+    assert all(wait >= 2 for wait in clock.waits[2:])
+    assert len(clock.waits) == 6
 
 
 def test_no_wait_crosses_the_deadline(
