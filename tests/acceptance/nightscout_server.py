@@ -16,6 +16,8 @@ from typing import Any
 
 import requests
 
+from tests.free_ports import free_port
+
 HERE = Path(__file__).parent / "nightscout"
 SECRET = "a-secret-of-this-test-only"
 STARTED_WITHIN_SECONDS = 120
@@ -39,12 +41,6 @@ def installed() -> Path:
             (unfinished / "node_modules/nightscout/tmp/public").mkdir(parents=True)
             unfinished.rename(folder)
     return folder / "node_modules" / "nightscout"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

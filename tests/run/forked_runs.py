@@ -1,0 +1,113 @@
+"""Runs in processes that can be killed: imports once, forks for every run.
+
+A program: reads one JSON command a line (`{"run": request, "run_id": ...}` or `{"look": true}`), forks a
+child in a process group of its own, prints its pid, and after its end its exit code and what it said.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+import dbt.cli.main  # noqa: F401 (imported here once, not in every child)
+import dlt  # noqa: F401
+import psycopg
+
+from include.lakehouse import Reference
+from include.run.pipeline import Pipeline
+from include.serving.publish import published_version
+from tests.run.steps import run
+
+# What differs from run to run without being data: who wrote it, and when.
+BOOKKEEPING = {"first_seen_at", "ingested_at", "run_id", "deleted_at"}
+RAW = ("raw.glucose_entries", "raw.treatments")
+
+
+def look(pipeline: Pipeline) -> dict[str, Any]:
+    """What readers of the lake and of Postgres see: digests of every table's content, and the version."""
+    reference = pipeline.lakehouse.at("main")
+    shown = published_version(pipeline.postgres)
+    published = shown.row_counts if shown else {}
+    return {
+        "lake": {name: digest(reference, name) for name in tables(reference)},
+        "duplicates": duplicate_keys(reference),
+        "published": {name: published_digest(pipeline, name) for name in sorted(published)},
+        "of_published_version": {
+            name: digest(pipeline.lakehouse.at(shown.version), qualified)
+            for name, qualified in schemas(reference).items()
+            if shown and name in published
+        },
+    }
+
+
+def tables(reference: Reference) -> list[str]:
+    return [*RAW, *sorted(schemas(reference).values())]
+
+
+def schemas(reference: Reference) -> dict[str, str]:
+    """Tables of dbt by name, with their schema."""
+    rows = reference.query(
+        "select table_schema, table_name from information_schema.tables"
+        " where table_catalog = 'lake' and table_schema in ('silver', 'gold', 'marts')"
+    ).to_pylist()
+    return {row["table_name"]: f"{row['table_schema']}.{row['table_name']}" for row in rows}
+
+
+def digest(reference: Reference, table: str) -> str:
+    rows = reference.query(f"select * from {table}")  # noqa: S608
+    return digest_of(
+        rows.drop_columns([name for name in rows.column_names if name in BOOKKEEPING]).to_pylist()
+    )
+
+
+def digest_of(rows: list[dict[str, Any]]) -> str:
+    texts = sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
+    return f"{len(texts)} rows {hashlib.sha256(chr(10).join(texts).encode()).hexdigest()[:16]}"
+
+
+def duplicate_keys(reference: Reference) -> int:
+    query = "select count(*) - count(distinct (site_id, _id)) as n from {}"
+    return sum(int(reference.query(query.format(table))["n"][0].as_py()) for table in RAW)
+
+
+def published_digest(pipeline: Pipeline, name: str) -> str:
+    with pipeline.postgres.transaction() as connection:
+        connection.execute("set time zone 'UTC'")
+        cursor = connection.cursor(row_factory=psycopg.rows.dict_row)
+        return digest_of(cursor.execute(f"select * from marts.{name}").fetchall())  # noqa: S608
+
+
+def child(command: dict[str, Any], answer: int) -> None:
+    """Carry out one command and leave the process, whatever happens."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        said = look(Pipeline()) if "look" in command else run(Pipeline(), command["run"], command["run_id"])
+        os.write(answer, json.dumps(said, default=str).encode())
+        code = 0
+    except BaseException:  # noqa: BLE001 (reported to the parent; the process ends here)
+        os.write(answer, traceback.format_exc().encode())
+    finally:
+        os._exit(code)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            child(json.loads(line), writing)
+        os.close(writing)
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
+        with os.fdopen(reading) as answer:
+            said = answer.read()
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(json.dumps({"code": os.waitstatus_to_exitcode(status), "said": said}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
