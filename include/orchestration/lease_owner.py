@@ -3,12 +3,12 @@
 import os
 import socket
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from include.run.turn import process_has_ended
-from include.serving.lease import Owner
+if TYPE_CHECKING:
+    from include.serving.lease import Owner
 
 SERVICE_PROCESS = "LAKEHOUSE_SERVICE_PROCESS"  # set by `service.serve` for the components it starts
 UNFINISHED = ["queued", "running"]
@@ -19,7 +19,7 @@ def runs_in_process(context: Mapping[str, Any]) -> bool:
     return bool(context["dag_run"].triggering_user_name == "dag_test")
 
 
-def owner_of(context: Mapping[str, Any]) -> Owner:
+def owner_of(context: Mapping[str, Any]) -> "Owner":
     """The owner to take the lease as.
 
     `pid` is the process that the run cannot outlive, 0 when there is none: that of `dags test`, or the one
@@ -27,18 +27,22 @@ def owner_of(context: Mapping[str, Any]) -> Owner:
     its start time, so that another process with the same number is not taken for it, nor two `dags test` of
     one day for one run.
     """
+    from include.serving.lease import Owner
+
     run = context["dag_run"]
     pid = os.getpid() if runs_in_process(context) else int(os.environ.get(SERVICE_PROCESS, "0"))
     home = f"{_airflow_home()}#{psutil.Process(pid).create_time()}" if pid else _airflow_home()
     return Owner(run.dag_id, run.run_id, home, pid, socket.gethostname())
 
 
-def has_ended(owner: Owner, task_instance: Any) -> bool:
+def has_ended(owner: "Owner", task_instance: Any) -> bool:
     """Whether the run of an owner can write no more.
 
     Its process is gone; or this metadata database, when it is the owner's, knows no such unfinished run. Of a
     run elsewhere nothing can be known: it is taken to go on until its lease expires.
     """
+    from include.run.turn import process_has_ended
+
     if process_has_ended(owner):
         return True
     if owner.home.partition("#")[0] != _airflow_home():

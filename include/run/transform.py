@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import TransformError
-from include.lakehouse.dbt_connection import close_dbt_connection
 from include.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "include" / "dbt"
@@ -29,7 +28,10 @@ def dbt_paths(settings: Settings) -> dict[str, str]:
 
 def run_dbt(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     """Run one dbt command in this process. Raises TransformError naming what failed."""
-    from dbt.cli.main import dbtRunner  # 3 s of imports that most commands never need
+    # Seconds of imports that most commands never need, nor whoever parses the Dag.
+    from dbt.cli.main import dbtRunner
+
+    from include.lakehouse.dbt_connection import close_dbt_connection
 
     with _environment(environment):
         try:
