@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
+
 from tests.dbt.glucose_lake import SINCE_EVER, Dbt, Raw, cgm_readings, export, instant, opened, oracle
 
 ZONES_OF_EXPORTS = {
@@ -57,9 +58,7 @@ def lake_copy(lake: Path, tmp_path: Path) -> Path:
 def _add_traces(raw: Raw, test_data: Path) -> None:
     readings = cgm_readings(test_data)
     for position, reading in enumerate(readings):
-        raw.entry(
-            reading.site_id, f"cgm-{position:05}", reading.at, reading.glucose_mg_dl, direction="Flat"
-        )
+        raw.entry(reading.site_id, f"cgm-{position:05}", reading.at, reading.glucose_mg_dl, direction="Flat")
     for site_id in sorted({reading.site_id for reading in readings}):
         last = max(reading.at for reading in readings if reading.site_id == site_id)
         end = datetime.combine(last.date() + timedelta(days=1), datetime.min.time())
