@@ -45,8 +45,11 @@ class Postgres:
             with psycopg.connect("", connect_timeout=10, **self.parameters) as connection:
                 yield connection
         except psycopg.OperationalError as error:
-            said = error.diag.message_primary or " ".join(str(error).split("\n")[0].split())
-            raise ServiceError(f"Postgres on {self.host}:{self.port} is not usable: {said}") from None
+            said = error.diag.message_primary or (str(error).splitlines() or ["it said nothing"])[0]
+            advice = error.diag.message_hint or "see that it runs, then try again"
+            raise ServiceError(
+                f"Postgres on {self.host}:{self.port} is not usable ({said}): {advice}"
+            ) from None
 
 
 def ensure(settings: Settings) -> Postgres:

@@ -131,5 +131,7 @@ def _copy(target: Path) -> Path:
 
 def _last_words(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
-    fatal = [line for line in lines if "FATAL" in line or "error:" in line]
-    return (fatal or lines or ["it said nothing"])[-1]
+    reasons = [
+        line.partition(sign)[2].strip() for line in lines for sign in ("FATAL:", "error:") if sign in line
+    ]
+    return (reasons or lines or ["it said nothing"])[-1]

@@ -89,7 +89,13 @@ class Server:
             programs = find_programs(self.home)
             programs.give(self.home)
             if not self.data.exists():
-                self._initialise(programs, alive)
+                try:
+                    self._initialise(programs, alive)
+                except ServiceError as error:
+                    raise ServiceError(
+                        f"the data folder of Postgres cannot be made in {self.home}, {error}: "
+                        "free some space there, or let LAKEHOUSE_HOME name another folder"
+                    ) from None
             self._launch(programs, alive)
 
     def stop(self) -> None:

@@ -279,7 +279,8 @@ def test_of_many_that_see_the_same_ended_owner_one_wins(leases: Leases) -> None:
 def test_without_postgres_there_is_one_sentence(leases: Leases, postgres: Postgres) -> None:
     closed = Leases(replace(postgres, port=1))
     with pytest.raises(
-        ServiceError, match=r"^Postgres on 127\.0\.0\.1:1 is not usable: .*refused$"
+        ServiceError,
+        match=r"^Postgres on 127\.0\.0\.1:1 is not usable \(.*refused\): see that it runs, then try again$",
     ) as refused:
         closed.take(FIRST, HOUR, alive)
     assert postgres.password not in str(refused.value)

@@ -299,7 +299,8 @@ def test_a_disk_that_fills_up_while_the_data_folder_is_made(settings: Settings) 
     failed = in_another_process(settings, limited)
     said, _ = failed.communicate(timeout=60)
     assert failed.returncode == 1
-    assert "ServiceError: initdb failed" in said.splitlines()[-1]
+    assert "ServiceError: the data folder of Postgres cannot be made in" in said.splitlines()[-1]
+    assert "File too large: free some space there" in said.splitlines()[-1]
     assert not (settings.postgres_path / "server" / "data").exists()
     assert answer(ensure(settings), "select 1") == 1
 
