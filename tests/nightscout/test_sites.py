@@ -222,6 +222,10 @@ def test_the_example_is_valid() -> None:
         ("sites: [a]", "must be a list"),
         ("- id: [", "is no YAML at line"),
         ("- {id: anna, connection: c, zones: [{zone: UTC}, {zone: UTC, from: 2024-13-45}]}", "is no YAML"),
+        (
+            "- {id: anna, connection: c, zones: [{zone: UTC}, {zone: UTC, from: 2024-05-01 10:00:00}]}",
+            "`from` must be a date",
+        ),
         ("- !!python/object/apply:os.getcwd []", "is no YAML"),
         ("- anna", "entry 1 must have the fields id, connection"),
         ([entry(token=SECRET)], "unknown field token; known are id, connection, zone, zones, targets"),
