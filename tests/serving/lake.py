@@ -1,7 +1,9 @@
 """Two stand-ins for a version of the lake: one made by DuckDB, one so light that a test may fork it."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import psycopg
 import pyarrow as pa
 
 from include.serving.published_models import PublishedModel
+
+NUMBERS = count()
 
 
 def published(
@@ -24,14 +28,36 @@ def published(
     return PublishedModel(name, schema, columns or {}, key, indexes, description)
 
 
+@cache
+def engine() -> duckdb.DuckDBPyConnection:
+    """One DuckDB for a whole session of tests: loading its extension costs more than most of them."""
+    package = find_spec("duckdb_extension_postgres_scanner")
+    assert package
+    assert package.submodule_search_locations
+    (extension,) = Path(package.submodule_search_locations[0]).rglob("*.duckdb_extension")
+    database = duckdb.connect()
+    database.execute(f"load '{extension}'")
+    return database
+
+
+@cache
+def attached(conninfo: str) -> str:
+    """The name under which the engine knows a Postgres."""
+    name = f"postgres_{next(NUMBERS)}"
+    engine().execute(f"attach '{conninfo}' as {name} (type postgres)")
+    return name
+
+
 class DuckdbVersion:
     """A version in memory, filled by SQL; copied as an engine does it, by CREATE TABLE AS in Postgres."""
 
-    def __init__(self, name: str, statements: Sequence[str] = (), *, loses_rows: bool = False) -> None:
+    def __init__(self, name: str, statements: Sequence[str], *, loses_rows: bool = False) -> None:
         self.name = name
         self.loses_rows = loses_rows
-        self.database = duckdb.connect()
-        self.database.execute("set TimeZone = 'UTC'; create schema marts; create schema gold")
+        self.database = engine().cursor()
+        catalog = f"version_{next(NUMBERS)}"
+        self.database.execute(f"attach ':memory:' as {catalog}; use {catalog}; set TimeZone = 'UTC'")
+        self.database.execute("create schema marts; create schema gold")
         for statement in statements:
             self.database.execute(statement)
 
@@ -41,29 +67,15 @@ class DuckdbVersion:
     def copy_to_postgres(
         self, models: Sequence[tuple[str, str]], postgres: Mapping[str, Any], staging_schema: str
     ) -> dict[str, int]:
-        self._attach(postgres)
+        target = attached(psycopg.conninfo.make_conninfo("", **postgres))
+        self.database.execute("call pg_clear_cache()")
         counts = {}
         for schema, table in models:
             source = f"{schema}.{table}"
             counts[table] = len(self.database.sql(f"from {source}"))
             rows = f"from {source} limit {counts[table] - self.loses_rows}"
-            self.database.execute(f"create table pg.{staging_schema}.{table} as {rows}")
+            self.database.execute(f"create table {target}.{staging_schema}.{table} as {rows}")
         return counts
-
-    def _attach(self, postgres: Mapping[str, Any]) -> None:
-        if "pg" in {
-            row[0] for row in self.database.sql("select database_name from duckdb_databases()").fetchall()
-        }:
-            self.database.execute("call pg_clear_cache()")
-            return
-        package = find_spec("duckdb_extension_postgres_scanner")
-        assert package
-        assert package.submodule_search_locations
-        (extension,) = Path(package.submodule_search_locations[0]).rglob("*.duckdb_extension")
-        self.database.execute(f"load '{extension}'")
-        self.database.execute(
-            f"attach '{psycopg.conninfo.make_conninfo('', **postgres)}' as pg (type postgres)"
-        )
 
 
 class NumberedVersion:

@@ -112,7 +112,7 @@ def test_the_first_publication(publisher: Publisher, postgres_settings: Settings
 def test_the_same_version_again_does_nothing(publisher: Publisher) -> None:
     publication = publisher.publish(days("one"), DAYS)
     oid = publisher.rows("select xmin::text from marts.days")
-    assert publisher.publish(DuckdbVersion("one"), DAYS) == publication
+    assert publisher.publish(DuckdbVersion("one", []), DAYS) == publication
     assert publisher.rows("select xmin::text from marts.days") == oid
     assert publisher.rows("select count(*) from ops.publication_history") == [(1,)]
 
