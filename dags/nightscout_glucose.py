@@ -38,7 +38,6 @@ WINDOW = "{% set w = task.op_kwargs['window'] %}{{ w.site_id }} {{ w.collection 
 
 # A result is one XCom; by default Airflow would push each key of a dict as one more.
 step = partial(task, multiple_outputs=False)
-take_lease = task.sensor(mode="poke", poke_interval=5, timeout=7200, execution_timeout=None)(tasks.take_lease)
 plan = step()(tasks.plan)
 open_branch = step()(tasks.open_branch)
 stage = step(pool=API_POOL, map_index_template=WINDOW)(tasks.stage)
@@ -65,10 +64,10 @@ close_run = step()(tasks.close_run)
     tags=["nightscout", "glucose", "hourly"],
 )
 def nightscout_glucose() -> None:
-    lease = take_lease()
-    windows = plan(lease)
+    turn = tasks.TakeLease(task_id="take_lease", doc_md=tasks.TakeLease.__doc__)
+    windows = plan(turn.output)
     planned = windows["plan"]
-    branch = open_branch(lease, planned)
+    branch = open_branch(turn.output, planned)
     staged = stage.partial(branch=branch).expand(window=windows)
     validated = validate(branch, staged)
     merged = merge(branch, staged, planned)
@@ -80,7 +79,7 @@ def nightscout_glucose() -> None:
 
     validated >> merged >> models >> audited
     models.get_child_by_label(BUILD) >> audited  # what failed in it may belong to no model
-    promoted >> published >> judged >> close_run(lease).as_teardown(setups=lease)
+    promoted >> published >> judged >> close_run(turn.output).as_teardown(setups=turn)
 
 
 nightscout_glucose()

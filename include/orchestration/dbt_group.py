@@ -49,7 +49,7 @@ def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
     )
     with group:
         build = DbtBuild(
-            task_id=BUILD, branch_task=branch_task, target=settings.dbt_path, pool=WAREHOUSE_POOL, retries=0
+            task_id=BUILD, branch_task=branch_task, parsed=settings.dbt_path, pool=WAREHOUSE_POOL, retries=0
         )
     _run_after_build(group, build)
     return group

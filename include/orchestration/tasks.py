@@ -6,7 +6,7 @@ The steps are imported when a task runs: parsing the Dag would otherwise import 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import PokeReturnValue
+from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from include.errors import SourceError
@@ -17,16 +17,31 @@ from include.orchestration.retries import is_final
 from include.orchestration.run_request import run_request
 
 if TYPE_CHECKING:
+    from airflow.sdk.definitions.context import Context
+
     from include.run.pipeline import Pipeline
 
 Facts = dict[str, Any]
 
 
-def take_lease(**context: Any) -> PokeReturnValue:
-    """Wait for this run's turn: one run writes at a time, wherever it was started."""
-    task_instance = context["ti"]
-    lease = _pipeline().take_lease(owner_of(context), lambda owner: has_ended(owner, task_instance))
-    return PokeReturnValue(lease is not None, xcom_value=lease)
+class TakeLease(BaseSensorOperator):
+    """Wait for this run's turn: one run writes at a time, wherever it was started.
+
+    It pokes: sensors that were rescheduled at short intervals failed under LocalExecutor, their old try's end
+    being taken for the new one's.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(mode="poke", poke_interval=5, timeout=7200, execution_timeout=None, **arguments)
+
+    def poke(self, context: "Context") -> PokeReturnValue:
+        """Done once the lease is ours; the lease is the result."""
+        task_instance = context["ti"]
+        lease = _pipeline().take_lease(
+            owner_of(context),
+            lambda owner: has_ended(owner, task_instance),
+        )
+        return PokeReturnValue(lease is not None, xcom_value=lease)
 
 
 def plan(lease: Facts, **context: Any) -> list[Facts]:

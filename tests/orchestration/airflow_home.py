@@ -18,6 +18,7 @@ import pytest
 from include.orchestration.environment import airflow_environment
 from include.settings import PROJECT, Settings
 
+CATCHUP_DAYS = 4
 HOME = Path(tempfile.mkdtemp(prefix="lakehouse-airflow-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
@@ -35,6 +36,7 @@ def lakehouse_home() -> Iterator[Path]:
     """LAKEHOUSE_HOME while the tests run that parse the Dag."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAKEHOUSE_HOME", str(HOME))
+        patch.setenv("CATCHUP_DAYS", str(CATCHUP_DAYS))
         yield HOME
 
 

@@ -1,0 +1,167 @@
+"""The shape of the glucose run: which task waits for which, and under which rule."""
+
+import copy
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import TriggerRule
+from airflow.sdk.exceptions import ParamValidationError
+
+from include.orchestration.dbt_tasks import DbtBuild, DbtOutcome
+
+CHAIN = [
+    "take_lease",
+    "plan",
+    "open_branch",
+    "stage",
+    "validate",
+    "merge",
+    "dbt.build",
+    "audit",
+    "promote",
+    "publish",
+    "verdict",
+    "close_run",
+]
+
+
+@pytest.fixture(scope="module")
+def dag(dag_bag: Any) -> Any:
+    return dag_bag.dags["nightscout_glucose"]
+
+
+@pytest.fixture(scope="module")
+def models(manifest: Path) -> dict[str, dict[str, Any]]:
+    nodes = json.loads(manifest.read_bytes())["nodes"].values()
+    return {node["unique_id"]: node for node in nodes if node["resource_type"] == "model"}
+
+
+def test_the_steps_follow_each_other(dag: Any) -> None:
+    for earlier, later in pairwise(CHAIN):
+        assert earlier in dag.get_task(later).upstream_task_ids, (earlier, later)
+
+
+def test_only_the_end_of_a_run_goes_on_after_a_failure(dag: Any) -> None:
+    unusual = {
+        task.task_id: task.trigger_rule
+        for task in dag.tasks
+        if task.trigger_rule != TriggerRule.ALL_SUCCESS and not isinstance(task, DbtOutcome)
+    }
+    assert unusual == {
+        "publish": TriggerRule.ALL_DONE,
+        "verdict": TriggerRule.ALL_DONE,
+        "close_run": TriggerRule.ALL_DONE_SETUP_SUCCESS,
+    }
+
+
+def test_the_lease_is_given_back_by_a_teardown(dag: Any) -> None:
+    assert [task.task_id for task in dag.tasks if task.is_setup] == ["take_lease"]
+    assert [task.task_id for task in dag.tasks if task.is_teardown] == ["close_run"]
+    assert dag.get_task("close_run").on_failure_fail_dagrun is False
+    assert {"take_lease", "verdict"} <= dag.get_task("close_run").upstream_task_ids
+
+
+def test_waiting_for_the_lease_pokes(dag: Any) -> None:
+    """Rescheduled sensors failed under LocalExecutor."""
+    lease = dag.get_task("take_lease")
+    assert (lease.mode, lease.timeout, lease.execution_timeout) == ("poke", 7200, None)
+
+
+def test_pools(dag: Any) -> None:
+    assert dag.get_task("stage").pool == "nightscout_api"
+    assert dag.get_task("dbt.build").pool == "warehouse"
+
+
+def test_windows_are_mapped_and_named(dag: Any) -> None:
+    stage = dag.get_task("stage")
+    assert stage.is_mapped
+    assert "site_id" in stage.map_index_template
+
+
+def test_assets_are_told_by_merge_and_publish(dag: Any) -> None:
+    told = {task.task_id: [asset.name for asset in task.outlets] for task in dag.tasks if task.outlets}
+    assert told == {"merge": ["nightscout_raw"], "publish": ["nightscout_marts"]}
+
+
+def test_layers_are_groups_with_one_group_a_model(dag: Any, models: dict[str, dict[str, Any]]) -> None:
+    assert len(models) >= 12
+    groups = dag.task_group.get_task_group_dict()
+    for node in models.values():
+        layer = Path(node["original_file_path"]).parts[1]
+        assert f"dbt.{layer}.{node['name']}" in groups
+    assert {"dbt.bronze", "dbt.silver", "dbt.gold", "dbt.marts"} <= set(groups)
+
+
+def test_one_task_builds_and_no_other_runs_dbt(dag: Any, models: dict[str, dict[str, Any]]) -> None:
+    tasks = [task for task in dag.tasks if task.task_id.startswith("dbt.")]
+    assert [task.task_id for task in tasks if isinstance(task, DbtBuild)] == ["dbt.build"]
+    others = [task for task in tasks if not isinstance(task, DbtBuild)]
+    assert {type(task).__name__ for task in others} <= {"DbtOutcome", "EmptyOperator"}
+    built = {node for node, facts in models.items() if facts["config"]["materialized"] != "ephemeral"}
+    assert {task.model for task in others if isinstance(task, DbtOutcome) and not task.of_tests} == built
+
+
+def test_models_wait_for_the_tests_of_what_they_read(dag: Any, models: dict[str, dict[str, Any]]) -> None:
+    roots = 0
+    for node in models.values():
+        run = dag.get_task(f"dbt.{Path(node['original_file_path']).parts[1]}.{node['name']}.run")
+        parents = [models[parent] for parent in node["depends_on"]["nodes"] if parent in models]
+        expected = {_last_task(dag, parent) for parent in parents}
+        if not parents:
+            roots += 1
+            expected = {"dbt.build"}
+            assert run.trigger_rule == TriggerRule.ONE_DONE
+        assert run.upstream_task_ids == expected
+    assert roots
+
+
+def test_audit_waits_for_the_build_and_for_every_last_model(dag: Any) -> None:
+    waits_for = dag.get_task("audit").upstream_task_ids
+    assert "dbt.build" in waits_for  # a failure there may belong to no model
+    ends = {
+        task.task_id
+        for task in dag.tasks
+        if isinstance(task, DbtOutcome)
+        and not any(one.startswith("dbt.") for one in task.downstream_task_ids)
+    }
+    assert ends
+    assert ends <= waits_for
+
+
+def test_nothing_of_dbt_is_tried_again_by_itself(dag: Any) -> None:
+    assert {task.retries for task in dag.tasks if task.task_id.startswith("dbt.")} == {0}
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("start", "2024-10-01", "October"),
+        ("end", None, "31.10.2024"),
+        ("promote", False, "no"),
+        ("max_quarantine_pct", 12.5, 101),
+        ("max_missing_pct", 100, -1),
+    ],
+)
+def test_the_form_is_typed(dag: Any, field: str, good: object, bad: object) -> None:
+    param = copy.deepcopy(dag.params.get_param(field))
+    assert param.resolve(good) == good
+    with pytest.raises(ParamValidationError):
+        param.resolve(bad)
+
+
+def test_the_form_has_titles(dag: Any) -> None:
+    assert {name: dag.params.get_param(name).schema["title"] for name in dag.params} == {
+        "start": "First day",
+        "end": "Last day",
+        "promote": "Promote",
+        "max_quarantine_pct": "Quarantine limit, %",
+        "max_missing_pct": "Missing limit, %",
+    }
+
+
+def _last_task(dag: Any, node: dict[str, Any]) -> str:
+    group = f"dbt.{Path(node['original_file_path']).parts[1]}.{node['name']}"
+    return f"{group}.test" if f"{group}.test" in dag.task_ids else f"{group}.run"
