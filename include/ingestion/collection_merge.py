@@ -8,7 +8,14 @@ import polars as pl
 
 from include.errors import SiteLeftOutError, SourceContractError
 from include.ingestion.batch import BatchRead, in_order, named
-from include.ingestion.deletions import Inquiry, Missing, find_missing, over_missing_limit
+from include.ingestion.deletions import (
+    NOTHING_MISSING,
+    Inquiry,
+    Missing,
+    find_missing,
+    over_missing_limit,
+    with_doubtful,
+)
 from include.ingestion.raw_documents import RawDocuments
 from include.ingestion.stage import StagedRead
 from include.ingestion.state import (
@@ -22,9 +29,7 @@ from include.ingestion.state import (
     versions,
 )
 from include.ingestion.validate import over_quarantine_limit
-from include.nightscout.windows import Collection
-
-NO_DOCUMENTS: Documents = np.array([], np.int64)
+from include.nightscout.windows import Collection, Window
 
 
 @dataclass(frozen=True)
@@ -90,12 +95,14 @@ class CollectionRules:
         limits: Limits,
         inquiry: Inquiry,
         load: Callable[[StagedRead], BatchRead],
+        read_since: Callable[[StagedRead], Sequence[Window]],
     ) -> None:
         self._collection = collection
         self._reads = in_order(reads)
         self._limits = limits
         self._inquiry = inquiry
         self._load = load
+        self._read_since = read_since
         self._live_count = stored.live_count()
         identifiers = pl.concat([one.brought.identifiers for one in reads])
         light = stored.light([one.window for one in reads if one.is_window], identifiers)
@@ -131,7 +138,7 @@ class CollectionRules:
                 self._merge_read(one, attempt, newer, missing)
             elif any(other.is_window and other.window.contains(one.window) for other in newer):
                 attempt.unchecked[one.read_id] = reason
-                self._merge_read(one, attempt, newer, Missing(NO_DOCUMENTS, 0, 0))
+                self._merge_read(one, attempt, newer, NOTHING_MISSING)
             else:
                 self._set_aside(one, reason, attempt, aside)
                 return None
@@ -139,13 +146,17 @@ class CollectionRules:
 
     def _judge(self, one: BatchRead, state: State) -> tuple[Missing, str | None]:
         """What the answer lacks, and why it is not to be believed."""
-        nothing = Missing(NO_DOCUMENTS, 0, 0)
         if not one.is_window:
-            return nothing, None
+            return NOTHING_MISSING, None
         reason = over_quarantine_limit(one.validation, self._limits.max_quarantine_pct)
         if reason is not None:
-            return nothing, reason
-        missing = find_missing(state, one, self._present[one.read_id], self._inquiry.has_older)
+            return NOTHING_MISSING, reason
+        has_older = self._inquiry.has_older
+        missing = find_missing(state, one, self._present[one.read_id], has_older)
+        if not one.is_own:
+            since = self._read_since(one.read)
+            doubtful = state.doubtful(self._rows[one.read_id], one.fetched_us, since)
+            missing = with_doubtful(missing, doubtful, one.window, has_older)
         return missing, over_missing_limit(missing, self._limits.max_missing_pct)
 
     def _set_aside(self, one: BatchRead, reason: str, attempt: _Attempt, aside: dict[str, str]) -> None:
@@ -167,8 +178,8 @@ class CollectionRules:
         self, one: BatchRead, attempt: _Attempt, newer: Sequence[BatchRead], missing: Missing
     ) -> None:
         gone, found = self._look_up(one, missing.documents, newer)
-        attempt.state.tombstone(gone, one.fetched_us)
         self._take(one, self._rows[one.read_id], attempt, gone.size, missing.kept_count)
+        attempt.state.tombstone(gone, one.fetched_us)
         done = {read.one.read_id for read in attempt.merged}
         for look_up in found:
             if look_up.read_id not in done:
@@ -193,7 +204,7 @@ class CollectionRules:
         """
         if not missing.size:
             return missing, []
-        known = np.concatenate([NO_DOCUMENTS, *(self._present[other.read_id] for other in newer)])
+        known = np.concatenate([missing[:0], *(self._present[other.read_id] for other in newer)])
         unknown = np.setdiff1d(missing, known)
         answers = [self._inquiry.look_up(one.window, each) for each in self._numbers.names(unknown)]
         gone = unknown[[answer is None for answer in answers]]

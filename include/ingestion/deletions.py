@@ -43,6 +43,9 @@ class Missing:
     expected_count: int
 
 
+NOTHING_MISSING = Missing(np.array([], np.int64), 0, 0)
+
+
 def find_missing(
     state: State, one: BatchRead, present: Documents, has_older: Callable[[Window], bool]
 ) -> Missing:
@@ -59,6 +62,16 @@ def find_missing(
     is_pruned = np.full(missing.size, True) if oldest is None else state.filter_value[missing] < oldest
     kept_count = int(is_pruned.sum())
     return Missing(missing[~is_pruned], kept_count, expected.size - kept_count)
+
+
+def with_doubtful(
+    missing: Missing, doubtful: Documents, window: Window, has_older: Callable[[Window], bool]
+) -> Missing:
+    """Count what a left-over has and newer answers lacked as missing, unless the site prunes."""
+    if not doubtful.size or not has_older(window):
+        return missing
+    documents = np.union1d(missing.documents, doubtful)
+    return Missing(documents, missing.kept_count, missing.expected_count + doubtful.size)
 
 
 def over_missing_limit(missing: Missing, max_pct: float) -> str | None:

@@ -9,7 +9,7 @@ import polars as pl
 from pyiceberg.table import Table
 
 from include.ingestion.spans import Span, join_spans
-from include.nightscout.windows import Collection
+from include.nightscout.windows import Collection, Window
 from include.schemas import RAW_TABLES
 
 MERGED = "merged"
@@ -84,6 +84,18 @@ class Outcomes:
         for site_id, collection, start, end in windows.iter_rows():
             spans[site_id, Collection(collection)].append((start, end))
         return {of: join_spans(found) for of, found in spans.items()}
+
+    def read_since(self, window: Window, fetched_at: datetime) -> list[Window]:
+        """The windows merged here that were read later than this and overlap the window."""
+        found = self._windows().filter(
+            pl.col("site_id") == window.site_id,
+            pl.col("collection") == window.collection.value,
+            pl.col("fetched_at") > fetched_at,
+            pl.col("window_start") < window.end,
+            pl.col("window_end") > window.start,
+        )
+        spans = found.select("window_start", "window_end").iter_rows()
+        return [Window(window.site_id, window.collection, start, end) for start, end in spans]
 
     def data_through(self, site_id: str) -> datetime | None:
         """How far the site's data reaches: the least, over its collections, of the greatest end of a window

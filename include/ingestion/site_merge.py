@@ -13,7 +13,7 @@ from include.ingestion.outcomes import LEFT_OUT, LOOK_UP, SET_ASIDE, Outcomes
 from include.ingestion.raw_documents import RawDocuments
 from include.ingestion.stage import Stage, StagedRead
 from include.nightscout.sites import Site
-from include.nightscout.windows import Collection
+from include.nightscout.windows import Collection, Window
 
 OpenStored = Callable[[str, Collection], RawDocuments]
 
@@ -75,17 +75,23 @@ def merge_site(
     origin = expected_origin(site, outcomes)
     result.of_other_origin = [read for read in reads if read.origin != origin]
     try:
-        result.collections = _merge_collections(run, site, [read for read in reads if read.origin == origin])
+        of_origin = [read for read in reads if read.origin == origin]
+        result.collections = _merge_collections(run, site, of_origin, outcomes)
     except (SiteLeftOutError, SourceError, StageError) as error:
         result.left_out = str(error)
     return result
 
 
-def _merge_collections(run: MergeRun, site: Site, reads: Sequence[StagedRead]) -> list[CollectionMerge]:
+def _merge_collections(
+    run: MergeRun, site: Site, reads: Sequence[StagedRead], outcomes: Outcomes
+) -> list[CollectionMerge]:
     merges = []
 
     def load(read: StagedRead) -> BatchRead:
         return batch_read(run.stage, read, run.branch)
+
+    def read_since(read: StagedRead) -> list[Window]:
+        return outcomes.read_since(read.window, read.fetched_at)
 
     asked = Inquiry(run.stage, run.open_source, site.site_id, site.origin, run.run_id, run.branch)
     with asked as inquiry:
@@ -93,7 +99,7 @@ def _merge_collections(run: MergeRun, site: Site, reads: Sequence[StagedRead]) -
             batch = [load(read) for read in reads if read.window.collection is collection]
             if batch:
                 stored = run.open_stored(site.site_id, collection)
-                rules = CollectionRules(collection, batch, stored, run.limits, inquiry, load)
+                rules = CollectionRules(collection, batch, stored, run.limits, inquiry, load, read_since)
                 merges.append(rules.merge())
     return merges
 

@@ -30,6 +30,16 @@ def filter_values(collection: Collection, values: Sequence[float | str | None]) 
     return np.array([str(value or "").encode()[:_ISO_LENGTH] for value in values], f"S{_ISO_LENGTH}")
 
 
+def are_selected(window: Window, values: NDArray[Any]) -> Flags:
+    """Which filter values the filter of the window selects."""
+    start: Any = float(milliseconds(window.start))
+    end: Any = float(milliseconds(window.end))
+    if window.collection is not Collection.ENTRIES:
+        start, end = iso_milliseconds(window.start).encode(), iso_milliseconds(window.end).encode()
+    is_selected: Flags = (values >= start) & (values < end)
+    return is_selected
+
+
 def versions(content_hashes: Sequence[str]) -> NDArray[np.uint64]:
     """The first 64 bits of each hash: only versions of one document are ever compared, and the ledger
     compares whole hashes afterwards."""
@@ -177,10 +187,22 @@ class State:
 
     def expected(self, window: Window, fetched_us: int, *, is_left_over: bool) -> Documents:
         """Live documents that the filter of the window selects; not those known from a newer read only."""
-        start, end = _bounds(window)
-        is_selected = (self.filter_value >= start) & (self.filter_value < end)
+        is_selected = are_selected(window, self.filter_value)
         is_later = self.is_looked_up | (self.is_newer(fetched_us) & is_left_over)
         return np.flatnonzero(self.is_live & is_selected & ~is_later)
+
+    def doubtful(self, rows: Rows, fetched_us: int, read_since: Sequence[Window]) -> Documents:
+        """Documents that these rows of a left-over would bring to life or change, although windows that
+        were read whole since should have had them, as they are here or as they would become."""
+        last = rows.last()
+        written = self._verdict(last, self.is_newer(fetched_us)[last.document]).written & last.is_valid
+        was_live, before = self.is_live[last.document], self.filter_value[last.document]
+        is_contradicted = np.zeros(last.document.size, np.bool_)
+        for window in read_since:
+            is_contradicted |= are_selected(window, last.filter_value) | (
+                was_live & are_selected(window, before)
+            )
+        return last.document[written & is_contradicted]
 
     def tombstone(self, documents: Documents, fetched_us: int) -> None:
         """The site no longer has these live documents; found out by a read fetched at this time."""
@@ -208,9 +230,3 @@ class Numbers:
     def names(self, documents: Documents) -> list[str]:
         """The `_id`s of these numbers."""
         return self.identifiers.gather(documents).to_list()
-
-
-def _bounds(window: Window) -> tuple[float, float] | tuple[bytes, bytes]:
-    if window.collection is Collection.ENTRIES:
-        return float(milliseconds(window.start)), float(milliseconds(window.end))
-    return iso_milliseconds(window.start).encode(), iso_milliseconds(window.end).encode()

@@ -56,7 +56,13 @@ def entry(identifier: str, at: datetime, sgv: Any = 120, **more: Any) -> Documen
 
 
 def treatment(identifier: str, at: datetime, insulin: Any = 1, **more: Any) -> Document:
-    return {"_id": identifier, "eventType": "Bolus", "created_at": iso_milliseconds(at), "insulin": insulin, **more}
+    return {
+        "_id": identifier,
+        "eventType": "Bolus",
+        "created_at": iso_milliseconds(at),
+        "insulin": insulin,
+        **more,
+    }
 
 
 @dataclass
@@ -65,7 +71,9 @@ class FakeSite:
 
     clock: Clock
     site_id: str = "home"
-    documents: dict[Collection, dict[str, Document]] = field(default_factory=lambda: {of: {} for of in Collection})
+    documents: dict[Collection, dict[str, Document]] = field(
+        default_factory=lambda: {of: {} for of in Collection}
+    )
     is_down: bool = False
     look_ups: list[str] = field(default_factory=list)
     asked_older: int = 0
