@@ -1,6 +1,5 @@
 """Every setting a user meets, read from the environment (and the project's `.env`) in one place."""
 
-from functools import cached_property
 from pathlib import Path
 from typing import Literal, Self
 
@@ -53,17 +52,17 @@ class Settings(BaseSettings):
             raise ValueError("set NIGHTSCOUT_TOKEN or NIGHTSCOUT_API_SECRET, not both")
         return self
 
-    @cached_property
+    @property
     def stage_path(self) -> Path:
         """Where staged reads lie on the embedded profile."""
         return self.lakehouse_home / "stage"
 
-    @cached_property
+    @property
     def postgres_path(self) -> Path:
         """Where the embedded Postgres keeps its data, password and log."""
         return self.lakehouse_home / "postgres"
 
-    @cached_property
+    @property
     def dbt_path(self) -> Path:
         """Where dbt writes its manifest, compiled SQL and logs."""
         return self.lakehouse_home / "dbt"

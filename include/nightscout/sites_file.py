@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from include.errors import SettingsError
 from include.nightscout.zones import ZoneValidity, check_zones

@@ -1,15 +1,16 @@
 """The audit of a branch: what must hold before main may become it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
 
-from include.errors import AuditError
+from include.errors import AuditError, ContractError
 from include.lakehouse import Branch
-from include.schemas.audit import AUDITED_MODELS, Finding, check_frame
+from include.schemas import AUDITED_MODELS, Finding, check_frame
 
 SHOWN = 10
+ROWS_AT_ONCE = 500_000  # bounds the memory; a model is checked in pieces of so many rows, ordered by its key
 
 
 @dataclass(frozen=True)
@@ -20,25 +21,30 @@ class Audit:
     warnings: tuple[str, ...]
 
 
-def audit_branch(branch: Branch, ledger_problems: Iterable[str], models: dict[str, str]) -> Audit:
+def audit_branch(branch: Branch, ledger_problems: Iterable[str], schemas: Mapping[str, str]) -> Audit:
     """Check the ledger, every model under contract, and that only owned tables changed.
 
-    `models` maps each audited model to its schema. Raises AuditError with every problem; main then stays.
+    `schemas` names the schema of each model. Raises AuditError with every problem; main then stays.
     """
     problems = [f"ledger: {problem}" for problem in ledger_problems]
     problems += [f"table {name} is not one of ours" for name in sorted(branch.foreign_tables())]
-    findings = [
-        finding for name in AUDITED_MODELS if name in models for finding in _check(branch, models[name], name)
-    ]
+    findings = [finding for name in AUDITED_MODELS for finding in _check(branch, name, schemas)]
     problems += [str(finding) for finding in findings if finding.severity == "error"]
     if problems:
         more = f" (and {len(problems) - SHOWN} more)" if len(problems) > SHOWN else ""
         raise AuditError(
-            f"branch {branch.name} was not promoted, main is as it was: " + "; ".join(problems[:SHOWN]) + more
+            f"branch {branch.name} was not promoted, main is as it was: {'; '.join(problems[:SHOWN])}{more}"
         )
     return Audit(branch.head(), tuple(str(finding) for finding in findings))
 
 
-def _check(branch: Branch, schema: str, name: str) -> list[Finding]:
-    rows = branch.query(f"select * from {schema}.{name}")  # noqa: S608 (names from dbt's manifest)
-    return check_frame(name, pl.DataFrame(rows))
+def _check(branch: Branch, name: str, schemas: Mapping[str, str]) -> Iterator[Finding]:
+    if name not in schemas:
+        raise AuditError(f"model {name} is under contract but dbt does not know it: make its manifest again")
+    key = ", ".join((AUDITED_MODELS[name].metadata or {})["key"])
+    query = f"select * from {schemas[name]}.{name} order by {key}"  # noqa: S608 (names from dbt's manifest)
+    try:
+        for rows in branch.query_batches(query, rows=ROWS_AT_ONCE):
+            yield from check_frame(name, pl.DataFrame(rows))
+    except ContractError as error:
+        raise AuditError(f"branch {branch.name} was not promoted, main is as it was: {error}") from error

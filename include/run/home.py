@@ -3,7 +3,7 @@
 import shutil
 
 from include.errors import InputError
-from include.serving.postgres import stop
+from include.serving.postgres import remove
 from include.settings import Settings
 
 OURS = ("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgres", "stage")
@@ -23,6 +23,6 @@ def remove_home(settings: Settings) -> str:
             f"{home} holds files that are not the lakehouse's ({', '.join(foreign[:5])}); "
             "move them away, or remove the folder by hand."
         )
-    stop(settings)
+    remove(settings)
     shutil.rmtree(home)
     return f"Removed {home}."

@@ -20,7 +20,7 @@ from tests.free_ports import free_port
 pytestmark = pytest.mark.stack
 
 PEOPLE = ("patient_a", "patient_b", "patient_d", "patient_j", "sensor_d", "trio_dynisf")
-FIRST_DAY, LAST_DAY = "2025-10-01", "2026-03-10"
+FIRST_DAY, LAST_DAY = "2025-10-01", "2026-04-20"
 
 
 def exported(test_data: Path, person: str, collection: str) -> list[dict[str, Any]]:

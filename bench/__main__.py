@@ -1,0 +1,20 @@
+"""Print what runs cost on this machine."""
+
+import os
+import platform
+import sys
+
+from bench import dag, memory, merge
+
+PARTS = {"merge": merge.measure, "dag": dag.measure, "memory": memory.measure}
+
+
+def main() -> None:
+    """Measure the parts that are named, by default all."""
+    print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
+
+
+if __name__ == "__main__":
+    main()

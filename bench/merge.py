@@ -1,0 +1,74 @@
+"""The merge of a day's rows into a year of them, and of hour after hour."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow as pa
+
+from include.lakehouse import Branch, merge_rows, open_lakehouse
+from include.schemas import RAW_TABLES, arrow_schema
+from include.settings import Settings
+
+READINGS_A_DAY = 288
+SLOT = timedelta(minutes=5)
+YEAR_START = datetime(2024, 1, 1, tzinfo=UTC)
+HOURS = 300
+RAW = RAW_TABLES["glucose_entries"]
+
+
+def readings(start: datetime, count: int, sgv: float = 120.0) -> pa.Table:
+    """Rows of raw.glucose_entries, one every five minutes from `start` on."""
+    instants = [start + number * SLOT for number in range(count)]
+    rows = [
+        {
+            "site_id": "home",
+            "_id": f"{int(instant.timestamp()):024x}",
+            "type": "sgv",
+            "sgv": sgv,
+            "date": instant.timestamp() * 1000,
+            "reading_at": instant,
+            "direction": "Flat",
+            "device": "bench",
+            "payload": f'{{"_id": "{int(instant.timestamp()):024x}", "sgv": {sgv}, "type": "sgv"}}',
+            "content_hash": f"{instant.timestamp()}-{sgv}",
+            "first_seen_at": instant,
+            "ingested_at": instant,
+            "run_id": "bench",
+        }
+        for instant in instants
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(RAW))
+
+
+def merge(branch: Branch, rows: pa.Table, commit_id: str) -> float:
+    """CPU seconds of one merge."""
+    table = branch.table(RAW.name)
+    started = time.process_time()
+    merge_rows(
+        table, [rows], key=RAW.key, instant=RAW.instant, bookkeeping=RAW.bookkeeping, commit_id=commit_id
+    )
+    return time.process_time() - started
+
+
+def measure() -> None:
+    """Print CPU seconds of a new day, of the same day again, and how hourly merges grow."""
+    with TemporaryDirectory(prefix="lakehouse-bench-") as home:
+        branch = open_lakehouse(Settings(lakehouse_home=Path(home))).open_branch("bench", None)
+        merge(branch, readings(YEAR_START, 365 * READINGS_A_DAY), "year")
+        day = readings(YEAR_START + timedelta(days=365), READINGS_A_DAY)
+        new = merge(branch, day, "day")
+        snapshot = branch.table(RAW.name).metadata_location
+        again = merge(branch, day, "again")
+        is_same = branch.table(RAW.name).metadata_location == snapshot
+        print(f"merge of 288 rows into 105,120: {new:.3f} CPU s (at most 0.15); the same again: {again:.3f}")
+        print(f"  a merge that changes nothing commits {'nothing' if is_same else 'SOMETHING'}")
+        start = YEAR_START + timedelta(days=370)
+        costs = []
+        for hour in range(HOURS):
+            rows = readings(start + timedelta(hours=hour), 12)
+            costs.append(merge(branch, rows, f"hour-{hour}"))
+            branch.expire()
+        first, last = sorted(costs[1:6])[2], sorted(costs[-5:])[2]
+        print(f"merge of hour {HOURS}: {last / first:.2f} times that of the first (at most 1.5)")
