@@ -25,6 +25,7 @@ from include.nightscout.connections import Credentials
 from include.nightscout.sites import Site
 from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
 from include.nightscout.zones import ZoneValidity
+from include.schemas import RAW_TABLES
 from include.settings import Settings
 
 START = datetime(2024, 10, 1, tzinfo=UTC)
@@ -157,6 +158,8 @@ class Lake:
         """A new run: its branch, from main."""
         self.runs += 1
         self.branch = self.lakehouse.open_branch(f"run-{self.runs}", self.lakehouse.main_version())
+        for name in RAW_TABLES:
+            self.branch.table(name)  # that it can be read, also once it is promoted
         return self.branch
 
     def read(self, *windows: Window) -> list[StagedRead]:
