@@ -77,6 +77,14 @@ class Outcomes:
         """`read_id` of every read whose documents are in raw or in quarantine."""
         return set(self._merged()["read_id"])
 
+    def merged_before(self, instant: datetime) -> set[str]:
+        """`read_id` of every read that a run merged which fetched nothing since this instant.
+
+        A left-over may have been fetched long before it was merged; what its run fetched itself was not.
+        """
+        merged_at = self._merged().with_columns(pl.col("fetched_at").max().over("lease_number"))
+        return set(merged_at.filter(pl.col("fetched_at") < instant)["read_id"])
+
     def whole(self) -> dict[tuple[str, Collection], list[Span]]:
         """What windows read whole cover, per site and collection: disjoint half-open spans, ascending."""
         spans: dict[tuple[str, Collection], list[Span]] = defaultdict(list)
