@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +69,15 @@ def _cost_of(usage: resource.struct_rusage, wall_seconds: float) -> Cost:
 
 
 @contextmanager
-def laboratory() -> Iterator[Laboratory]:
-    """A new home with Airflow's database and dbt's manifest, removed at the end."""
+def laboratory(site: Mapping[str, str] | None = None) -> Iterator[Laboratory]:
+    """A new home with Airflow's database and dbt's manifest, removed at the end.
+
+    `site` holds the NIGHTSCOUT_ variables of the site to read; without it the demo site is read.
+    """
     with tempfile.TemporaryDirectory(prefix="lakehouse-bench-") as home:
         settings = Settings(lakehouse_home=Path(home, "home"), lakehouse_postgres_port=free_port())
         prepare(settings)
-        environment = os.environ | airflow_environment(settings, "test")
+        environment = os.environ | airflow_environment(settings, "test") | dict(site or {})
         environment["LAKEHOUSE_POSTGRES_PORT"] = str(settings.lakehouse_postgres_port)
         try:
             yield Laboratory(settings, environment)

@@ -18,7 +18,11 @@ class Settings(BaseSettings):
     """The settings, validated. Field names are the environment variables in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_file=PROJECT / ".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     lakehouse_profile: Literal["embedded", "trino"] = "embedded"
@@ -73,8 +77,10 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
         wrong = [
-            f"{'.'.join(map(str, problem['loc'])).upper() or 'settings'}: {problem['msg'].removeprefix('Value error, ')}"
-            for problem in error.errors(include_url=False, include_context=False, include_input=False)
+            f"{'.'.join(map(str, problem['loc'])).upper() or 'settings'}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
+            for problem in problems
         ]
         raise SettingsError("; ".join(wrong) + " (set it in the environment or in .env)") from None

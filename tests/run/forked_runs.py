@@ -1,7 +1,8 @@
 """Runs in processes that can be killed: imports once, forks for every run.
 
-A program: reads one JSON command a line (`{"run": request, "run_id": ...}` or `{"look": true}`), forks a
-child in a process group of its own, prints its pid, and after its end its exit code and what it said.
+A program: reads one JSON command a line (`{"prepare": true}`, `{"run": request, "run_id": ...}` or
+`{"look": true}`), forks a child in a process group of its own, prints its pid, and after its end its exit
+code and what it said.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ import psycopg
 
 from include.lakehouse import Reference
 from include.run.pipeline import Pipeline
+from include.run.transform import ensure_manifest
 from include.serving.publish import published_version
 from tests.run.steps import run
 
@@ -79,13 +81,21 @@ def published_digest(pipeline: Pipeline, name: str) -> str:
         return digest_of(cursor.execute(f"select * from marts.{name}").fetchall())  # noqa: S608
 
 
+def carry_out(command: dict[str, Any]) -> dict[str, Any]:
+    pipeline = Pipeline()
+    if "prepare" in command:
+        ensure_manifest(pipeline.settings)
+        return {}
+    return look(pipeline) if "look" in command else run(pipeline, command["run"], command["run_id"])
+
+
 def child(command: dict[str, Any], answer: int) -> None:
     """Carry out one command and leave the process, whatever happens."""
     code = 1
     try:
         os.setpgid(0, 0)
-        said = look(Pipeline()) if "look" in command else run(Pipeline(), command["run"], command["run_id"])
-        os.write(answer, json.dumps(said, default=str).encode())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # dbt prints its errors where our answers go
+        os.write(answer, json.dumps(carry_out(command), default=str).encode())
         code = 0
     except BaseException:  # noqa: BLE001 (reported to the parent; the process ends here)
         os.write(answer, traceback.format_exc().encode())

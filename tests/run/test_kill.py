@@ -19,7 +19,6 @@ import pytest
 
 from include.nightscout.demo import DEMO_ZONE
 from include.nightscout.demo.server import serve
-from include.run.transform import ensure_manifest
 from include.serving.postgres import stop
 from include.settings import Settings
 from tests.free_ports import free_port
@@ -27,8 +26,8 @@ from tests.run.steps import day
 
 NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
 FIRST_DAY = date(2024, 9, 1)
-PYTHON_ONLY_KILLS, ALL_KILLS = 4, 100
-KILLS_A_DAY = 2
+PYTHON_ONLY_KILLS, ALL_KILLS = 20, 100
+KILLS_A_DAY = 5
 SEED = 20241020
 
 
@@ -48,6 +47,12 @@ class Runs:
     def end(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         return dict(json.loads(self.process.stdout.readline()))
+
+    def prepare(self) -> None:
+        """Make dbt's manifest."""
+        self.start(prepare=True)
+        ended = self.end()
+        assert ended["code"] == 0, ended["said"]
 
     def run(self, request: dict[str, Any], run_id: str) -> dict[str, Any]:
         self.start(run=request, run_id=run_id)
@@ -87,8 +92,6 @@ def runs_on(home: Path, url: str) -> Iterator[Runs]:
         "NIGHTSCOUT_URL": url,
         "NIGHTSCOUT_TIME_ZONE": DEMO_ZONE,
     }
-    configured = Settings(**{name.lower(): value for name, value in settings.items()})
-    ensure_manifest(configured)
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.run.forked_runs"],
         stdin=subprocess.PIPE,
@@ -98,11 +101,13 @@ def runs_on(home: Path, url: str) -> Iterator[Runs]:
     )
     try:
         with process:
-            yield Runs(process)
+            runs = Runs(process)
+            runs.prepare()
+            yield runs
             assert process.stdin is not None
             process.stdin.close()
     finally:
-        stop(configured)
+        stop(Settings(lakehouse_home=home))
 
 
 @pytest.mark.parametrize(
