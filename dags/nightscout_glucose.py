@@ -25,8 +25,8 @@ from functools import partial
 from airflow.sdk import TriggerRule, dag, task
 
 from include.orchestration import tasks
-from include.orchestration.dbt_group import BUILD, dbt_group
-from include.orchestration.defaults import API_POOL, DEFAULT_ARGS
+from include.orchestration.dbt_group import dbt_group
+from include.orchestration.defaults import API_POOL, BUILD, DEFAULT_ARGS
 from include.orchestration.events import MARTS, RAW
 from include.orchestration.form import FORM
 from include.orchestration.notifiers import LogLine
@@ -40,7 +40,7 @@ WINDOW = "{% set w = task.op_kwargs['window'] %}{{ w.site_id }} {{ w.collection 
 step = partial(task, multiple_outputs=False)
 plan = step()(tasks.plan)
 open_branch = step()(tasks.open_branch)
-stage = step(pool=API_POOL, map_index_template=WINDOW)(tasks.stage)
+stage = step(pool=API_POOL, map_index_template=WINDOW, doc_md=tasks.stage.__doc__)(tasks.stage)
 validate = step()(tasks.validate)
 merge = step(outlets=[RAW])(tasks.merge)
 audit = step()(tasks.audit)
@@ -74,7 +74,7 @@ def nightscout_glucose() -> None:
     models = dbt_group(SETTINGS, branch_task="open_branch")
     audited = audit(branch)
     promoted = promote(branch, audited, planned)
-    published = publish(planned, staged, merged, promoted)
+    published = publish(staged, merged, promoted)
     judged = verdict(staged, merged)
 
     validated >> merged >> models >> audited

@@ -10,12 +10,9 @@ from cosmos.constants import DbtResourceType, ExecutionMode, InvocationMode, Loa
 
 from include.errors import SettingsError
 from include.orchestration.dbt_tasks import DbtBuild, DbtOutcome
-from include.orchestration.defaults import WAREHOUSE_POOL
+from include.orchestration.defaults import BUILD, GROUP, WAREHOUSE_POOL
 from include.run.transform import DBT_PROJECT, manifest_path
 from include.settings import Settings
-
-GROUP = "dbt"
-BUILD = "build"
 
 
 def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
@@ -49,7 +46,12 @@ def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
     )
     with group:
         build = DbtBuild(
-            task_id=BUILD, branch_task=branch_task, parsed=settings.dbt_path, pool=WAREHOUSE_POOL, retries=0
+            task_id=BUILD,
+            branch_task=branch_task,
+            parsed=settings.dbt_path,
+            pool=WAREHOUSE_POOL,
+            retries=0,
+            doc_md=DbtBuild.__doc__,
         )
     _run_after_build(group, build)
     return group
@@ -85,7 +87,7 @@ def _outcome(dag: Any, node: Any, task_id: str) -> DbtOutcome:
         of_tests=task_id == "test",
         build_task=f"{GROUP}.{BUILD}",
         retries=0,
-        doc_md=node.unique_id,
+        doc_md=f"`{node.unique_id}`. {DbtOutcome.__doc__}",
     )
 
 

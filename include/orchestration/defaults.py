@@ -8,6 +8,8 @@ from include.orchestration.retries import POLICY, RETRIES
 
 OWNER = "glucose-data"
 
+GROUP, BUILD = "dbt", "build"  # the task group of all models, and in it the task that builds them
+
 API_POOL = "nightscout_api"
 WAREHOUSE_POOL = "warehouse"
 # Slots. Nightscout sites are small: two requests at a time in all. dbt-duckdb needs its file for itself.

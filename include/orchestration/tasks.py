@@ -10,6 +10,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from include.errors import SourceError
+from include.orchestration.defaults import BUILD, GROUP
 from include.orchestration.events import MARTS, RAW, days_between, merge_facts
 from include.orchestration.lease_owner import has_ended, owner_of
 from include.orchestration.notifiers import FAILURE
@@ -75,14 +76,14 @@ def validate(branch: Facts, staged: Sequence[Facts]) -> Facts:
 def merge(branch: Facts, staged: Sequence[Facts], planned: Facts, **context: Any) -> Facts:
     """Merge what was read into the raw tables of the branch. Skipped when every site was left out."""
     results = _all(staged)
-    merged = _pipeline().merge(branch, results)
+    merged = _pipeline().merge(branch, results) | {"days": _days(planned, context)}
     read = _read(results)
     if not {window["site_id"] for window in read} - set(merged["left_out"]):
         context["ti"].xcom_push(key="return_value", value=merged)  # the verdict names the reasons
         raise AirflowSkipException("no site is left: the task `verdict` says why")
     event = context["outlet_events"][RAW]
     event.extra = merge_facts(merged, read)
-    event.add_partitions(_days(planned, context))
+    event.add_partitions(merged["days"])
     return merged
 
 
@@ -99,25 +100,19 @@ def promote(branch: Facts, audited: Facts, planned: Facts) -> Facts:
 
 
 def publish(
-    planned: Facts | None,
-    staged: Sequence[Facts] | None,
-    merged: Facts | None,
-    promoted: Facts | None,
-    **context: Any,
+    staged: Sequence[Facts] | None, merged: Facts | None, promoted: Facts | None, **context: Any
 ) -> Facts:
     """Show readers main as it is now, whatever happened before in this run."""
     # Not an argument: what follows a setup task directly may not run when that failed.
     lease = context["ti"].xcom_pull(task_ids="take_lease")
-    if lease is None:
-        raise AirflowSkipException("this run never held the lease")
     published = _pipeline().publish(lease)
     if not published["published"]:
         raise AirflowSkipException("readers see what main holds already")
     event = context["outlet_events"][MARTS]
     event.extra = published
-    if planned and staged and merged and promoted:  # else readers now see what earlier runs wrote
+    if staged and merged and promoted:  # else readers now see what earlier runs wrote
         event.extra = merge_facts(merged, _read(_all(staged))) | published
-        event.add_partitions(_days(planned, context))
+        event.add_partitions(merged["days"])
     return published
 
 
@@ -149,13 +144,24 @@ def _days(planned: Facts, context: Mapping[str, Any]) -> list[str]:
 
 def _failures(context: Mapping[str, Any]) -> dict[str, str]:
     """Task id and reason of every task of this run that failed; not those that only waited for one."""
-    task_instance = context["ti"]
     failed = [name for name, state in _states(context).items() if state == "failed"]
-    reasons: dict[str, str] = {}
-    for name in failed:
-        said = task_instance.xcom_pull(task_ids=name, key=FAILURE)
-        reasons[name] = said if isinstance(said, str) else "see its log"
-    return reasons
+    if f"{GROUP}.{BUILD}" in failed:  # its reason names the models; their own tasks only repeat it
+        failed = [name for name in failed if name == f"{GROUP}.{BUILD}" or not name.startswith(f"{GROUP}.")]
+    return {name: _reason(name, context) for name in failed}
+
+
+def _reason(name: str, context: Mapping[str, Any]) -> str:
+    task_id, map_index = _task_and_map_index(name, context)
+    said = context["ti"].xcom_pull(task_ids=task_id, map_indexes=map_index, key=FAILURE)
+    return said if isinstance(said, str) else "see its log"
+
+
+def _task_and_map_index(name: str, context: Mapping[str, Any]) -> tuple[str, int]:
+    """Airflow names the third of a mapped task's instances `stage_2`."""
+    if context["dag"].has_task(name):
+        return name, -1
+    task_id, _, map_index = name.rpartition("_")
+    return task_id, int(map_index)
 
 
 def _states(context: Mapping[str, Any]) -> dict[str, str | None]:

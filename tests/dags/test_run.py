@@ -1,0 +1,324 @@
+"""Whole runs through Airflow with steps that only pretend: what goes on, and what is told, after a failure.
+
+The Dag is drawn from a few models only; what the steps really do is tested elsewhere.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pendulum
+import pytest
+
+from include.errors import InputError, LakehouseError, SourceRefusedError, TransformError
+from include.run.verdict import judge
+from include.settings import PROJECT
+
+DAY = pendulum.datetime(2024, 10, 15, tz="UTC")
+BRANCH = {"branch": "run-1", "dbt_environment": {"DBT_TARGET_PATH": "not this one"}}
+LEASE = {"number": 1, "taken_at": "2024-10-16T00:00:00+00:00", "branch": "run-1"}
+WINDOW = {"collection": "entries", "start": f"{DAY}", "end": f"{DAY.add(days=1)}"}
+SITES = ("first", "second")
+FIRST = "2024-10-15T00:01:00+00:00"
+DBT = "dbt.build", "dbt.bronze.stg_sites.run", "dbt.bronze.stg_sites.test", "dbt.gold.dim_sites.run"
+
+
+class Steps:
+    """Every step answers as the real one does; `failing` names those that raise instead."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.failing: dict[str, Exception] = {}
+        self.failing_sites: dict[str, Exception] = {}
+        self.left_out: dict[str, str] = {}
+        self.failing_models: dict[str, str] = {}
+        self.promote_asked = True
+        self.calls: list[str] = []
+        self.requests: list[dict[str, Any]] = []
+
+    def take_lease(self, owner: Any, has_ended: Callable[[Any], bool]) -> dict[str, Any]:
+        self._call("take_lease")
+        assert owner.pid
+        assert has_ended(owner) is False
+        return LEASE
+
+    def plan(self, request: dict[str, Any], lease: dict[str, Any]) -> dict[str, Any]:
+        self._call("plan")
+        assert lease == LEASE
+        self.requests.append(request)
+        windows = [WINDOW | {"site_id": site} for site in SITES]
+        first, last = request["first_day"] or "2024-10-15", request["last_day"] or "2024-10-15"
+        return {"windows": windows, "promote": self.promote_asked, "first_day": first, "last_day": last}
+
+    def open_branch(self, _lease: dict[str, Any], _plan: dict[str, Any]) -> dict[str, Any]:
+        self._call("open_branch")
+        return BRANCH
+
+    def stage(self, window: dict[str, Any], _branch: dict[str, Any]) -> dict[str, Any]:
+        self._call("stage")
+        if window["site_id"] in self.failing_sites:
+            raise self.failing_sites[window["site_id"]]
+        return {**window, "read_id": "read"}
+
+    def validate(self, _branch: dict[str, Any], staged: list[dict[str, Any]]) -> dict[str, Any]:
+        self._call("validate")
+        assert [result["site_id"] for result in staged] == list(SITES)
+        return {}
+
+    def merge(self, _branch: dict[str, Any], staged: list[dict[str, Any]]) -> dict[str, Any]:
+        self._call("merge")
+        ones = ("received", "accepted", "quarantined", "inserted", "updated", "retired")
+        count = {"entries": dict.fromkeys(ones, 1) | {"tombstoned": 2}}
+        counts = {result["site_id"]: count for result in staged if "failed" not in result}
+        instants = {"first_instant": FIRST, "last_instant": None, "mean_glucose_mg_dl": 110.5}
+        return {"counts": counts, "left_out": self.left_out, "set_aside": [], **instants}
+
+    def build(self, branch: dict[str, Any]) -> None:
+        """What dbt leaves: a manifest and results, in the folder that the environment names."""
+        self._call("build")
+        target = Path(branch["dbt_environment"]["DBT_TARGET_PATH"])
+        manifest = json.loads((self.target / "manifest.json").read_bytes())
+        results = [
+            {
+                "unique_id": name,
+                "status": self.failing_models.get(node["name"], "success"),
+                "message": "it is broken" if node["name"] in self.failing_models else "OK",
+                "execution_time": 0.1,
+            }
+            for name, node in manifest["nodes"].items()
+        ]
+        (target / "manifest.json").write_text(json.dumps(manifest))
+        (target / "run_results.json").write_text(json.dumps({"results": results}))
+        if self.failing_models:
+            raise TransformError("dbt build: stg_sites: it is broken")
+
+    def audit(self, _branch: dict[str, Any]) -> dict[str, Any]:
+        self._call("audit")
+        return {"head": "head"}
+
+    def promote(self, _branch: dict[str, Any], audited: dict[str, Any]) -> dict[str, Any]:
+        self._call("promote")
+        assert audited == {"head": "head"}
+        return {"version": "run-1"}
+
+    def publish(self, _lease: dict[str, Any]) -> dict[str, Any]:
+        self._call("publish")
+        return {"published": "promote" in self.calls, "version": "run-1"}
+
+    def verdict(
+        self, staged: list[dict[str, Any]], merged: dict[str, Any] | None, failures: dict[str, str]
+    ) -> None:
+        self._call("verdict")
+        judge(staged, merged, failures)
+
+    def close_run(self, _lease: dict[str, Any]) -> dict[str, Any]:
+        self._call("close_run")
+        return {"released": True}
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.failing:
+            raise self.failing[name]
+
+
+@pytest.fixture(scope="module")
+def few_models(
+    manifest: Path, airflow_database: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """A manifest of the models `stg_sites` and `dim_sites` with their tests, in a home of its own."""
+    home = tmp_path_factory.mktemp("home")
+    whole = json.loads(manifest.read_bytes())
+    models = {name for name, node in whole["nodes"].items() if node["name"] in ("stg_sites", "dim_sites")}
+
+    def kept(name: str, node: dict[str, Any]) -> bool:
+        read = {parent for parent in node["depends_on"].get("nodes", []) if parent.startswith("model.")}
+        return name in models or (node["resource_type"] == "test" and bool(read) and read <= models)
+
+    whole["nodes"] = {name: node for name, node in whole["nodes"].items() if kept(name, node)}
+    (home / "dbt").mkdir()
+    (home / "dbt" / "manifest.json").write_text(json.dumps(whole))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAKEHOUSE_HOME", str(home))
+        yield home / "dbt"
+
+
+@pytest.fixture
+def steps(few_models: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
+    from include.orchestration import pipeline
+
+    pretended = Steps(few_models)
+    monkeypatch.setattr(pipeline, "pipeline", lambda: pretended)
+    return pretended
+
+
+@pytest.fixture(scope="module")
+def dag(few_models: Path) -> Any:
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag(dag_folder=str(PROJECT / "dags")).dags["nightscout_glucose"]
+
+
+class Run:
+    """One run that has ended: its state, those of its tasks, what it told."""
+
+    def __init__(self, dag: Any, **form: Any) -> None:
+        self._run = dag.test(logical_date=DAY, run_conf=form or None)
+        self.state = str(self._run.state)
+        instances = self._run.get_task_instances()
+        self.states = {instance.task_id: str(instance.state) for instance in instances}
+        self.map_names = {
+            instance.rendered_map_index for instance in instances if instance.task_id == "stage"
+        }
+
+    def events(self) -> dict[str, list[Any]]:
+        from airflow.models.asset import AssetEvent
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        told: dict[str, list[Any]] = {}
+        with create_session() as session:
+            for event in session.scalars(select(AssetEvent).filter_by(source_run_id=self._run.run_id)):
+                told.setdefault(event.name, []).append((event.partition_key, dict(event.extra)))
+        return told
+
+    def reason(self, task_id: str = "verdict") -> str:
+        from airflow.models.xcom import XComModel
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            found = session.scalars(
+                select(XComModel).filter_by(run_id=self._run.run_id, task_id=task_id, key="failure")
+            ).one()
+            return str(found.value)
+
+
+def test_a_run_in_which_all_goes_well(dag: Any, steps: Steps) -> None:
+    run = Run(dag)
+
+    assert run.state == "success"
+    assert set(run.states.values()) == {"success"}
+    assert set(DBT) <= set(run.states)
+    assert steps.calls == [
+        *("take_lease", "plan", "open_branch", "stage", "stage", "validate", "merge", "build"),
+        *("audit", "promote", "publish", "verdict", "close_run"),
+    ]
+    assert steps.requests[0]["key"] == "2024-10-15"
+    assert run.map_names == {f"{site} entries {DAY}..{DAY.add(days=1)}" for site in SITES}
+    facts = {
+        "received": 2,
+        "accepted": 2,
+        "quarantined": 2,
+        "inserted": 2,
+        "updated": 2,
+        "deleted": 6,
+        "first_instant": FIRST,
+        "last_instant": None,
+        "mean_glucose_mg_dl": 110.5,
+        "windows": [
+            {
+                "site_id": site,
+                "collection": "entries",
+                "count": 1,
+                "start": f"{DAY}",
+                "end": f"{DAY.add(days=1)}",
+            }
+            for site in SITES
+        ],
+        "left_out": [],
+    }
+    assert run.events() == {
+        "nightscout_raw": [("2024-10-15", facts)],
+        "nightscout_marts": [("2024-10-15", facts | {"published": True, "version": "run-1"})],
+    }
+
+
+def test_a_range_tells_of_every_day_that_it_wrote(dag: Any, steps: Steps) -> None:
+    run = Run(dag, start="2024-10-14", end="2024-10-16")
+    assert run.state == "success"
+    assert (steps.requests[0]["first_day"], steps.requests[0]["last_day"]) == ("2024-10-14", "2024-10-16")
+    days = ["2024-10-14", "2024-10-15", "2024-10-16"]
+    assert {name: sorted(key for key, _ in told) for name, told in run.events().items()} == {
+        "nightscout_raw": days,
+        "nightscout_marts": days,
+    }
+
+
+def test_a_model_that_fails_is_red_and_stops_the_run_before_main(dag: Any, steps: Steps) -> None:
+    steps.failing_models = {"stg_sites": "error", "dim_sites": "skipped"}
+    run = Run(dag)
+    assert run.state == "failed"
+    assert {
+        task: run.states[task] for task in (*DBT, "audit", "promote", "publish", "verdict", "close_run")
+    } == {
+        "dbt.build": "failed",
+        "dbt.bronze.stg_sites.run": "failed",
+        "dbt.bronze.stg_sites.test": "upstream_failed",
+        "dbt.gold.dim_sites.run": "upstream_failed",
+        "audit": "upstream_failed",
+        "promote": "upstream_failed",
+        "publish": "skipped",
+        "verdict": "failed",
+        "close_run": "success",
+    }
+    assert run.reason("dbt.bronze.stg_sites.run") == "model.glucose.stg_sites: stg_sites error: it is broken"
+    assert run.reason() == "dbt.build: dbt build: stg_sites: it is broken"  # once, not again for each model
+
+
+def test_a_build_that_dies_leaves_no_model_green(dag: Any, steps: Steps) -> None:
+    steps.failing = {"build": LakehouseError("killed")}
+    run = Run(dag)
+    assert {run.states[task] for task in DBT} == {"failed", "upstream_failed"}
+    assert "did not get to it" in run.reason("dbt.bronze.stg_sites.run")
+    assert run.states["audit"] == "upstream_failed"
+
+
+def test_a_site_that_refuses_does_not_stop_the_others(dag: Any, steps: Steps) -> None:
+    steps.failing_sites = {"first": SourceRefusedError("401: wrong token")}
+    run = Run(dag)
+    assert run.state == "failed"
+    assert [task for task, state in run.states.items() if state != "success"] == ["verdict"]
+    assert run.reason().startswith("site first: 401: wrong token")
+    assert run.events()["nightscout_raw"][0][1]["received"] == 1
+
+
+def test_with_no_site_left_nothing_is_built_and_the_lease_comes_back(dag: Any, steps: Steps) -> None:
+    steps.failing_sites = {"first": SourceRefusedError("401: wrong token")}
+    steps.left_out = {"second": "30 % quarantined"}
+    run = Run(dag)
+    assert run.state == "failed"
+    assert {task for task, state in run.states.items() if state == "skipped"} >= {
+        *("merge", "dbt.build", "dbt.bronze.stg_sites.run", "audit", "promote"),
+    }
+    assert steps.calls[-3:] == ["publish", "verdict", "close_run"]
+    assert "site first: 401: wrong token" in run.reason()
+    assert "site second: 30 % quarantined" in run.reason()
+    assert run.events() == {}
+
+
+def test_a_wrong_form_fails_at_once_and_names_the_task(dag: Any, steps: Steps) -> None:
+    steps.failing = {"plan": InputError("the range ends before it starts")}
+    run = Run(dag)
+    assert run.state == "failed"
+    assert steps.calls == ["take_lease", "plan", "publish", "verdict", "close_run"]
+    assert run.reason() == "plan: the range ends before it starts"
+
+
+def test_without_the_lease_nothing_is_touched(dag: Any, steps: Steps) -> None:
+    steps.failing = {"take_lease": LakehouseError("Postgres is gone")}
+    run = Run(dag)
+    assert run.state == "failed"
+    assert steps.calls == ["take_lease"]
+    assert run.reason("take_lease") == "Postgres is gone"
+    assert run.states["verdict"] == "upstream_failed"
+
+
+def test_a_branch_to_look_at_is_not_promoted(dag: Any, steps: Steps) -> None:
+    steps.promote_asked = False
+    run = Run(dag, promote=False)
+    assert run.state == "success"
+    assert "promote" not in steps.calls
+    assert steps.calls[-3:] == ["publish", "verdict", "close_run"]
+    assert run.states["publish"] == "skipped"
+    assert set(run.events()) == {"nightscout_raw"}
