@@ -96,12 +96,8 @@ def test_the_same_rows_as_on_duckdb(dbt: Dbt, trino: Path, lake: Path, tmp_path:
             sql = dbt.compiled(model, "trino").replace("timestamp(6)", "timestamp")
             connection.execute(f"create table {schema}.{model} as {sql}")
         for schema, model in order:
-            if schema == "bronze" or model in (
-                "int_slot_readings",
-                "int_local_quarter_hours",
-                "int_unique_treatments",
-            ):
-                continue  # views of the lake; what is built from them is compared
+            if schema == "bronze":
+                continue  # views here, which read the lake they are in; what is built from them is compared
             columns = ", ".join(
                 f"round({name}, 9) as {name}" if kind == "DOUBLE" else name
                 for name, kind, *_ in connection.execute(f"describe {schema}.{model}").fetchall()

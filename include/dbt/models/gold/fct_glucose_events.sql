@@ -66,8 +66,8 @@ measured as (
             as duration_minutes,
         case
             when events.kind in ('low', 'very_low')
-                then min(runs.extreme_glucose_mg_dl)
-            else max(runs.extreme_glucose_mg_dl)
+                then min(runs.min_glucose_mg_dl)
+            else max(runs.max_glucose_mg_dl)
         end as extreme_glucose_mg_dl,
         cast(sum(runs.reading_count) as bigint) as reading_count,
         extract(hour from events.first_at_local) < 6 as is_nocturnal

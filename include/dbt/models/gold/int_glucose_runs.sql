@@ -1,3 +1,7 @@
+{% set kinds = [
+    ('low', '< 70'), ('very_low', '< 54'), ('high', '> 180'), ('very_high', '> 250')
+] %}
+
 with
 
 readings as (
@@ -6,54 +10,19 @@ readings as (
 
 ),
 
-kinds as (
-
-    select thresholds.*
-
-    from (
-        values
-        ('low', -1, 70e0),
-        ('very_low', -1, 54e0),
-        ('high', 1, 180e0),
-        ('very_high', 1, 250e0)
-    ) as thresholds (kind, side, threshold_mg_dl)
-
-),
-
 -- a hole of more than 45 minutes ends a stretch, and whatever went on in it
-compared as (
-
-    select
-        readings.*,
-        kinds.kind,
-        kinds.side,
-        readings.glucose_mg_dl * kinds.side
-        > kinds.threshold_mg_dl * kinds.side as is_beyond,
-        case
-            when readings.minutes_since_last_reading <= 45 then 0 else 1
-        end as starts_stretch
-
-    from readings
-
-    cross join kinds
-
-),
-
 followed as (
 
     select
         *,
-        case
-            when starts_stretch = 1 then 1
-            when is_beyond <> lag(is_beyond) over kind_readings then 1
-            else 0
-        end as starts_run
+        lag(glucose_mg_dl) over site_readings as previous_glucose_mg_dl,
+        case when minutes_since_last_reading <= 45 then 0 else 1 end
+            as starts_stretch
 
-    from compared
+    from readings
 
-    window kind_readings as (
-        partition by site_id, kind order by reading_timestamp
-    )
+    window
+        site_readings as (partition by site_id order by reading_timestamp)
 
 ),
 
@@ -61,14 +30,47 @@ numbered as (
 
     select
         *,
-        sum(starts_stretch) over kind_readings as stretch_number,
-        sum(starts_run) over kind_readings as run_number
+        {% for kind, beyond in kinds -%}
+            sum(case
+                when starts_stretch = 1 then 1
+                when
+                    (glucose_mg_dl {{ beyond }})
+                    <> (previous_glucose_mg_dl {{ beyond }})
+                    then 1
+                else 0
+            end) over site_readings as {{ kind }}_run_number,
+        {% endfor -%}
+        sum(starts_stretch) over site_readings as stretch_number
 
     from followed
 
-    window kind_readings as (
-        partition by site_id, kind order by reading_timestamp
-    )
+    window
+        site_readings as (partition by site_id order by reading_timestamp)
+
+),
+
+-- numbered before they are multiplied, so that one sort serves all kinds
+compared as (
+
+    select
+        numbered.*,
+        kinds.kind,
+        case kinds.kind
+            {% for kind, _ in kinds -%}
+                when '{{ kind }}' then numbered.{{ kind }}_run_number
+            {% endfor -%}
+        end as run_number,
+        case kinds.kind
+            {% for kind, beyond in kinds -%}
+                when '{{ kind }}' then numbered.glucose_mg_dl {{ beyond }}
+            {% endfor -%}
+        end as is_beyond
+
+    from numbered
+
+    cross join (
+        values ('low'), ('very_low'), ('high'), ('very_high')
+    ) as kinds (kind)
 
 ),
 
@@ -86,11 +88,12 @@ runs as (
         min_by(reading_timestamp_local, reading_timestamp) as first_at_local,
         min_by(reading_date, reading_timestamp) as first_date,
         count(*) as reading_count,
-        side * max(side * glucose_mg_dl) as extreme_glucose_mg_dl
+        min(glucose_mg_dl) as min_glucose_mg_dl,
+        max(glucose_mg_dl) as max_glucose_mg_dl
 
-    from numbered
+    from compared
 
-    group by site_id, kind, side, stretch_number, run_number, is_beyond
+    group by site_id, kind, stretch_number, run_number, is_beyond
 
 )
 
