@@ -29,7 +29,7 @@ def prepare_target(target: Path, parsed: Path) -> Path:
 def read_results(target: Path) -> dict[str, list[Result]]:
     """For every model its own result and those of its tests, unit tests included.
 
-    A result has `node` (dbt's unique id), `status`, `message` (null when all is well) and `seconds`. A test
+    A result has `node` (dbt's unique id), `name`, `status`, `message` (null when all is well) and `seconds`. A test
     that looks at several models stands under each. Empty when dbt ended before it wrote its results.
     """
     if not (target / RESULTS).exists():
@@ -38,8 +38,10 @@ def read_results(target: Path) -> dict[str, list[Result]]:
     tested = {**manifest["nodes"], **manifest["unit_tests"]}
     models: dict[str, list[Result]] = {}
     for result in json.loads((target / RESULTS).read_text())["results"]:
+        node = tested[result["unique_id"]]
         row = {
             "node": result["unique_id"],
+            "name": node["name"],
             "status": result["status"],
             "message": result["message"] if result["status"] not in {"success", "pass"} else None,
             "seconds": round(result["execution_time"], 3),

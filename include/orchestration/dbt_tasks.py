@@ -70,5 +70,5 @@ class DbtOutcome(BaseOperator):
 
 
 def _sentence(row: Result) -> str:
-    name = row["node"].split(".")[2]
-    return f"{name} {row['status']}: {row['message']}" if row["message"] else f"{name} {row['status']}"
+    said = f"{row['name']} {row['status']}"
+    return f"{said}: {row['message']}" if row["message"] else said
