@@ -174,6 +174,7 @@ class Dbt:
             "DBT_PROJECT_DIR": str(PROJECT),
             "DBT_PROFILES_DIR": str(PROJECT),
             "DBT_TARGET_PATH": str(self.home / target),
+            "DBT_LOG_PATH": str(self.home / "logs"),
             "DBT_LOG_LEVEL_FILE": "none",  # dbt never closes its log file
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_WARN_ERROR": str(arguments[0] != "source"),  # there a warning is an answer
