@@ -29,8 +29,8 @@ def prepare_target(target: Path, parsed: Path) -> Path:
 def read_results(target: Path) -> dict[str, list[Result]]:
     """For every model its own result and those of its tests, unit tests included.
 
-    A result has `node` (dbt's unique id), `name`, `status`, `message` (null when all is well) and `seconds`. A test
-    that looks at several models stands under each. Empty when dbt ended before it wrote its results.
+    A result has `node` (dbt's unique id), `name`, `status`, `message` (null when all is well), `seconds`. A
+    test that looks at several models stands under each. Empty when dbt ended before it wrote its results.
     """
     if not (target / RESULTS).exists():
         return {}
@@ -38,7 +38,9 @@ def read_results(target: Path) -> dict[str, list[Result]]:
     tested = {**manifest["nodes"], **manifest["unit_tests"]}
     models: dict[str, list[Result]] = {}
     for result in json.loads((target / RESULTS).read_text())["results"]:
-        node = tested[result["unique_id"]]
+        node = tested.get(result["unique_id"])
+        if node is None:  # an exposure: nothing is built
+            continue
         row = {
             "node": result["unique_id"],
             "name": node["name"],
@@ -46,8 +48,7 @@ def read_results(target: Path) -> dict[str, list[Result]]:
             "message": result["message"] if result["status"] not in {"success", "pass"} else None,
             "seconds": round(result["execution_time"], 3),
         }
-        node = tested.get(result["unique_id"])  # none of an exposure: nothing is built
-        for model in _models_of(node) if node else []:
+        for model in _models_of(node):
             models.setdefault(model, []).append(row)
     return models
 

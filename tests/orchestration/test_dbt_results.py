@@ -37,6 +37,8 @@ models:
           - not_null: {config: {severity: warn}}
           - accepted_values: {arguments: {values: [1]}}
           - relationships: {arguments: {to: ref('good'), field: id}}
+exposures:
+  - {name: dashboard, type: dashboard, owner: {name: somebody}, depends_on: [ref('good')]}
 unit_tests:
   - name: one_is_one
     model: good
