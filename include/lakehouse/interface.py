@@ -7,6 +7,7 @@ in the making, open to one run; a *reference* is any of the three.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -120,7 +121,14 @@ class Branch(Reference, Protocol):
         """
 
     def dbt_environment(self) -> dict[str, str]:
-        """Environment variables that make dbt build on this branch, the target's name included."""
+        """Environment variables that make dbt build on this branch, the target's name included.
+
+        They are the same for every branch: one that changes costs dbt a full parse. What differs is where
+        dbt has to be run, `dbt_folder`.
+        """
+
+    def dbt_folder(self) -> Path:
+        """The working directory in which dbt builds on this branch."""
 
     def head(self) -> str:
         """Fingerprint of everything on the branch: equal heads, equal tables."""

@@ -107,9 +107,13 @@ class EmbeddedBranch(EmbeddedReference):
         """See `interface.Branch.dbt_environment`."""
         return {
             "DBT_TARGET": "embedded",
-            "LAKEHOUSE_DUCKDB_PATH": str(self.folder / FILE),
+            "LAKEHOUSE_DUCKDB_PATH": FILE,
             "LAKEHOUSE_DUCKDB_EXTENSIONS": str(extension_directory(self._home)),
         }
+
+    def dbt_folder(self) -> Path:
+        """See `interface.Branch.dbt_folder`."""
+        return self.folder
 
     def changed_tables(self) -> set[str]:
         """See `interface.Branch.changed_tables`."""

@@ -177,9 +177,10 @@ class Pipeline:
 
     def build(self, branch: Facts) -> None:
         """Build every dbt model on the branch, and test it. Raises TransformError."""
-        self._own(branch)
+        _, work = self._own(branch)
         # Unit tests prove the formulas, not the data: `make test` runs them.
-        run_dbt(["build", "--quiet", "--exclude-resource-type", "unit_test"], branch["dbt_environment"])
+        build = ["build", "--quiet", "--exclude-resource-type", "unit_test"]
+        run_dbt(build, branch["dbt_environment"], work.dbt_folder())
 
     def audit(self, branch: Facts) -> Facts:
         """Prove the branch. Raises AuditError naming what is wrong; main then stays as it was."""

@@ -18,6 +18,7 @@ def dbt_on_scratch_branch(pipeline: Pipeline, arguments: Sequence[str], say: Cal
         branch = pipeline.lakehouse.open_branch(name, pipeline.lakehouse.main_version())
         branch.refresh_views()
         try:
-            run_dbt(arguments, dbt_paths(pipeline.settings) | branch.dbt_environment())
+            environment = dbt_paths(pipeline.settings) | branch.dbt_environment()
+            run_dbt(arguments, environment, branch.dbt_folder())
         finally:
             say(f'The branch: lakehouse sql --ref {name} "select ..."; lakehouse branch drop {name}')

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ def dbt_paths(settings: Settings) -> dict[str, str]:
     }
 
 
-def run_dbt(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-    """Run one dbt command in this process. Raises TransformError naming what failed."""
+def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path = DBT_PROJECT) -> None:
+    """Run one dbt command in this process, in `folder`. Raises TransformError naming what failed."""
     # Seconds of imports that most commands never need, nor whoever parses the Dag.
     from dbt.cli.main import dbtRunner
 
     from include.lakehouse.dbt_connection import close_dbt_connection
 
-    with _environment(environment):
+    with _environment(environment), chdir(folder):
         try:
             outcome = dbtRunner().invoke(list(arguments))
         finally:

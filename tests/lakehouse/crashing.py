@@ -76,7 +76,9 @@ def run_once(home: Path, *, views: bool = True) -> None:
     branch.expire(keep=2)
     if views:
         branch.refresh_views()
-    with duckdb.connect(branch.dbt_environment()["LAKEHOUSE_DUCKDB_PATH"]) as connection:
+    with duckdb.connect(
+        branch.dbt_folder() / branch.dbt_environment()["LAKEHOUSE_DUCKDB_PATH"]
+    ) as connection:
         connection.execute("create schema if not exists marts")
         connection.execute(f"create or replace table marts.made_by as select {number} as number")
     lakehouse.promote(branch.name, branch.head())

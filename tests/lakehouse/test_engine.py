@@ -21,7 +21,9 @@ def write(branch: Branch, *statements: str) -> None:
     """Change the branch as dbt does: with nothing but the environment it is given."""
     environment = branch.dbt_environment()
     configuration = engine_configuration(Path(environment["LAKEHOUSE_DUCKDB_EXTENSIONS"]))
-    with duckdb.connect(environment["LAKEHOUSE_DUCKDB_PATH"], config=configuration) as connection:
+    with duckdb.connect(
+        branch.dbt_folder() / environment["LAKEHOUSE_DUCKDB_PATH"], config=configuration
+    ) as connection:
         for statement in statements:
             connection.execute(statement)
 
@@ -154,7 +156,7 @@ def test_a_branch_that_is_being_written_or_gone_is_told(lakehouse: Lakehouse, br
     branch.refresh_views()
     environment = branch.dbt_environment()
     with (
-        duckdb.connect(environment["LAKEHOUSE_DUCKDB_PATH"]),
+        duckdb.connect(branch.dbt_folder() / environment["LAKEHOUSE_DUCKDB_PATH"]),
         pytest.raises(BranchError, match="another process is writing it"),
     ):
         branch.query("select 1")
