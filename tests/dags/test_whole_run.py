@@ -1,4 +1,4 @@
-"""`airflow dags test` of one day, as a person types it, with every real part: what it leaves, and what it tells."""
+"""`airflow dags test` of a day, as a person types it, with every real part: what it leaves, what it tells."""
 
 import hashlib
 import json
