@@ -14,6 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from include.errors import SourceUnavailableError
 from include.ingestion.collection_merge import Limits
+from include.ingestion.ledger import check_ledger
 from include.ingestion.merge import merge_reads
 from include.ingestion.merge_report import MergeReport
 from include.ingestion.outcome_rows import FailedRead
@@ -157,9 +158,17 @@ class Lake:
     def begin(self) -> Branch:
         """A new run: its branch, from main."""
         self.runs += 1
-        self.branch = self.lakehouse.open_branch(f"run-{self.runs}", self.lakehouse.main_version())
-        for name in RAW_TABLES:
-            self.branch.table(name)  # that it can be read, also once it is promoted
+        return self._open(f"run-{self.runs}", self.lakehouse.main_version())
+
+    def reopen(self) -> Branch:
+        """The branch of this run, from its base again."""
+        assert self.branch is not None
+        return self._open(self.branch.name, self.branch.base)
+
+    def _open(self, name: str, base: str | None) -> Branch:
+        self.branch = self.lakehouse.open_branch(name, base)
+        for table in RAW_TABLES:
+            self.branch.table(table)  # that it can be read, also once it is promoted
         return self.branch
 
     def read(self, *windows: Window) -> list[StagedRead]:
@@ -231,6 +240,12 @@ class Lake:
     def quarantine(self) -> list[Document]:
         assert self.branch is not None
         return self.branch.table("quarantine").scan().to_arrow().to_pylist()
+
+    def problems(self) -> list[str]:
+        """What the ledger says about the run."""
+        assert self.branch is not None
+        base = self.lakehouse.at(self.branch.base) if self.branch.base else None
+        return check_ledger(self.stage, self.branch, base, self.runs)
 
     def coverage(self) -> Outcomes:
         assert self.branch is not None

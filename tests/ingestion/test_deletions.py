@@ -158,9 +158,23 @@ def test_what_is_as_old_as_the_oldest_of_the_answer_is_looked_up(runs: MemoryRun
 def test_pruned_documents_do_not_count_for_the_limit(runs: MemoryRuns) -> None:
     runs.site.put(*many(100))
     run(runs, DAY)
-    runs.site.drop("ancient", *(f"m{number:03}" for number in range(90)))
-    runs.site.drop(*(f"e{hour:02}" for hour in range(2)))
+    runs.site.drop("ancient", "e00", "e01", *(f"m{number:03}" for number in range(90)))
     assert run(runs, DAY).reads[0].kept_count == 92
+
+
+def test_nor_do_they_make_the_missing_look_few(runs: MemoryRuns) -> None:
+    runs.site.put(*many(100))
+    run(runs, DAY)
+    runs.site.drop("ancient", "e00", *(f"m{number:03}" for number in range(60)))
+    runs.site.drop(*(f"m{number:03}" for number in range(70, 83)))
+    with pytest.raises(SiteLeftOutError, match="13 of 59 documents"):  # of 120, it would be 11 %
+        run(runs, DAY)
+
+
+def test_what_one_look_up_answered_is_merged_once(runs: MemoryRuns) -> None:
+    runs.site.put(entry("e05", at(40), "x"))  # still missing in the second window: nothing was accepted
+    merge = run(runs, DAY, window_of(4, 8))
+    assert [read.one.read.kind for read in merge.reads] == ["window", "look_up", "window"]
 
 
 @pytest.mark.parametrize(("expected", "missing", "is_over"), [

@@ -7,7 +7,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from include.ingestion.ledger import check_ledger
 from include.nightscout.windows import Collection
 from tests.ingestion.model import (
     HOUR,
@@ -54,12 +53,6 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
         yield lake
 
 
-def problems(lake: Lake) -> list[str]:
-    assert lake.branch is not None
-    base = lake.lakehouse.at(lake.branch.base) if lake.branch.base else None
-    return check_ledger(lake.stage, lake.branch, base, lake.runs)
-
-
 def problems_after(lake: Lake, table: str, change: Callable[[list[Row]], list[Row]]) -> list[str]:
     """What the ledger says when the rows of a raw table on the branch are other ones."""
     assert lake.branch is not None
@@ -67,7 +60,7 @@ def problems_after(lake: Lake, table: str, change: Callable[[list[Row]], list[Ro
     honest = iceberg.scan().to_arrow()
     iceberg.overwrite(pa.Table.from_pylist(change(honest.to_pylist()), schema=iceberg.schema().as_arrow()))
     try:
-        return problems(lake)
+        return lake.problems()
     finally:
         iceberg.append(honest) if iceberg.scan().count() == 0 else iceberg.overwrite(honest)
 
@@ -102,13 +95,13 @@ def has_id(identifier: str) -> Callable[[Row], bool]:
 
 
 def test_an_honest_merge_has_no_problems(lake: Lake) -> None:
-    assert problems(lake) == []
+    assert lake.problems() == []
 
 
 def test_an_empty_lake_has_no_problems(tmp_path: Path) -> None:
     empty = Lake(tmp_path, FakeSite(Clock()))
     empty.begin()
-    assert problems(empty) == []
+    assert empty.problems() == []
 
 
 @pytest.mark.parametrize(
@@ -219,4 +212,4 @@ def test_an_outcome_without_a_staged_read_is_seen(lake: Lake, monkeypatch: pytes
     reads = lake.stage.reads()
     gone = next(read for read in reads if read.kind == "look_up")
     monkeypatch.setattr(lake.stage, "reads", lambda **_: [read for read in reads if read != gone])
-    assert f"{gone.read_id} was merged, but is not in the stage" in problems(lake)
+    assert f"{gone.read_id} was merged, but is not in the stage" in lake.problems()

@@ -219,6 +219,7 @@ def test_a_left_over_never_replaces_what_a_newer_read_stored(lake: Lake, home: F
     lake.run(NEXT_DAY)
     assert counts(lake) == {"reads": 2, "received": 20, "accepted": 20, "superseded": 20}
     assert lake.live()["e05"]["sgv"] == 99
+    assert lake.problems() == []
 
 
 def test_a_left_over_brings_nothing_to_life_that_the_site_has_deleted_since(
@@ -234,6 +235,7 @@ def test_a_left_over_brings_nothing_to_life_that_the_site_has_deleted_since(
     assert "e05" in lake.rows()  # received, so kept
     assert lake.live()["e06"]["date"] == entry("e06", START + 40 * HOUR)["date"]
     assert sorted(home.look_ups) == ["e05", "e06"]
+    assert lake.problems() == []
 
 
 def test_a_left_over_does_not_undo_that_an_edit_was_taken_back(lake: Lake, home: FakeSite) -> None:
@@ -276,8 +278,7 @@ def test_a_merge_into_a_branch_opened_again_gives_the_same(lake: Lake, home: Fak
     lake.read(DAY)
     first = lake.merge()
     rows, asked = lake.rows(), list(home.look_ups)
-    assert lake.branch is not None
-    lake.branch = lake.lakehouse.open_branch(lake.branch.name, lake.branch.base)
+    lake.reopen()
     assert lake.merge().counts == first.counts
     assert lake.rows() == rows
     assert home.look_ups == [*asked, "e01"]  # what was found is in the stage, what is gone is asked again
@@ -291,7 +292,7 @@ def test_a_merge_that_was_killed_between_two_tables_is_done_anew(
     home.put(entry("e05", START + 5 * HOUR, 99), entry("bad", START, "x"))
     home.put(treatment("t1", START + HOUR), collection=Collection.TREATMENTS)
     home.drop("e06")
-    branch = lake.begin()
+    lake.begin()
     lake.read(DAY, TREATMENTS)
     write = merge_module.merge_rows
 
@@ -307,7 +308,7 @@ def test_a_merge_that_was_killed_between_two_tables_is_done_anew(
     if table != "glucose_entries":
         with pytest.raises(BranchError, match="was interrupted: clear the whole run"):
             lake.merge()
-    lake.branch = lake.lakehouse.open_branch(branch.name, branch.base)
+    lake.reopen()
     lake.merge()
     assert counts(lake) == {
         "reads": 1, "received": 20, "accepted": 19, "quarantined": 1,
