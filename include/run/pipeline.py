@@ -20,6 +20,7 @@ from include.ingestion.origins import refuse_demo_beside_real
 from include.ingestion.outcome_rows import FailedRead
 from include.ingestion.outcomes import WINDOW, Outcomes
 from include.ingestion.plan import RunRequest, plan_windows
+from include.ingestion.retention import forget_merged_reads
 from include.ingestion.stage import Stage
 from include.ingestion.validate import validate as validate_read
 from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse
@@ -222,28 +223,20 @@ class Pipeline:
         except LeaseLostError:
             return {"released": False}
         swept = self.lakehouse.sweep(in_use=[lease["branch"]])
-        removed = self._forget_merged_reads()
+        keep_since = datetime.now(UTC) - timedelta(days=self.settings.stage_retention_days)
+        forgotten = forget_merged_reads(self.inbox, self._outcomes_of_main(), keep_since)
         self.leases.release(held)
         return {
             "released": True,
             "swept_versions": list(swept.versions),
             "swept_branches": list(swept.branches),
             "swept_files": swept.file_count,
-            "forgotten_reads": removed,
+            "forgotten_reads": forgotten,
         }
 
     def _own(self, branch: Facts) -> tuple[Lease, Branch]:
         """The branch, which this run may write: its lease is held and it was not promoted."""
         return self._renew(branch["lease"]), self.lakehouse.branch(branch["branch"])
-
-    def _forget_merged_reads(self) -> int:
-        """Delete staged answers that an outcome on main covers, once they are old enough."""
-        merged = self._outcomes_of_main().merged_reads()
-        oldest = datetime.now(UTC) - timedelta(days=self.settings.stage_retention_days)
-        old = [read for read in self.inbox.reads() if read.read_id in merged and read.fetched_at < oldest]
-        for read in old:
-            self.inbox.remove(read)
-        return len(old)
 
     def _first_day(self, window: Window) -> date:
         return local_date(self.sites[window.site_id].zones, window.start)

@@ -21,13 +21,16 @@ def rollback(pipeline: Pipeline, version: str, say: Callable[[str], None]) -> No
     """
     kept = {known.name: known for known in pipeline.lakehouse.history()}
     oldest = datetime.now(UTC) - timedelta(days=pipeline.settings.stage_retention_days)
-    if version in kept and kept[version].promoted_at < oldest:
+    if version not in kept:
+        raise InputError(f"There is no version {version!r}; kept are: {', '.join(kept) or 'none yet'}.")
+    if kept[version].promoted_at < oldest:
         raise InputError(
             f"{version} is older than STAGE_RETENTION_DAYS ({pipeline.settings.stage_retention_days}): "
             "what came since could not be loaded again in full. Load the days again with a range run instead."
         )
     with turn(pipeline.leases, "rollback", say) as lease:
-        pipeline.lakehouse.rollback(version)
+        with pipeline.leases.held(lease):
+            pipeline.lakehouse.rollback(version)
         say(f"main is {version} again.")
         pipeline.publish(lease.as_dict())
         say(f"Published it. {ADVICE}")

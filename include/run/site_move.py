@@ -7,6 +7,7 @@ from include.errors import InputError
 from include.ingestion.outcome_rows import move_row, outcome_table
 from include.ingestion.outcomes import Outcomes
 from include.lakehouse import merge_rows
+from include.nightscout.sites import Site
 from include.run.pipeline import Pipeline
 from include.run.turn import turn
 from include.schemas import RAW_TABLES
@@ -22,14 +23,11 @@ def move_site(pipeline: Pipeline, site_id: str, say: Callable[[str], None]) -> N
     site = pipeline.sites.get(site_id)
     if site is None:
         raise InputError(f"No site {site_id!r} is configured; there are {', '.join(sorted(pipeline.sites))}.")
+    former_origin(pipeline, site)  # a mistake is told at once, not after waiting for a run
     with turn(pipeline.leases, f"site-move-{site_id}", say) as lease:
-        base = pipeline.lakehouse.main_version()
-        known = Outcomes.read(pipeline.lakehouse.at("main").table(OUTCOMES.name)).origins() if base else {}
-        bound = known.get(site_id)
-        if bound is None or bound == site.origin:
-            raise InputError(f"Site {site_id} has not moved: its data comes from {bound or 'nowhere yet'}.")
+        bound = former_origin(pipeline, site)
         run_id = lease.owner.run_id
-        branch = pipeline.lakehouse.open_branch(run_id, base, run_id=run_id)
+        branch = pipeline.lakehouse.open_branch(run_id, pipeline.lakehouse.main_version(), run_id=run_id)
         row = move_row(site_id, site.origin, datetime.now(UTC), run_id, lease.number)
         merge_rows(
             branch.table(OUTCOMES.name),
@@ -44,3 +42,14 @@ def move_site(pipeline: Pipeline, site_id: str, say: Callable[[str], None]) -> N
             pipeline.lakehouse.promote(run_id, branch.head())
         say(f"Site {site_id} moved from {bound} to {site.origin}; the next run reads it there.")
         pipeline.publish(lease.as_dict())
+
+
+def former_origin(pipeline: Pipeline, site: Site) -> str:
+    """The origin that the site's data came from so far. Raises InputError when that is the configured one."""
+    known: dict[str, str] = {}
+    if pipeline.lakehouse.main_version() is not None:
+        known = Outcomes.read(pipeline.lakehouse.at("main").table(OUTCOMES.name)).origins()
+    bound = known.get(site.site_id)
+    if bound is None or bound == site.origin:
+        raise InputError(f"Site {site.site_id} has not moved: its data comes from {bound or 'nowhere yet'}.")
+    return bound
