@@ -1,4 +1,4 @@
-"""Events on real CGM traces against an oracle: the rule itself, and what is left of it after the slot rule."""
+"""Events on real CGM traces against an oracle: the rule itself, and its events after the slot rule."""
 
 from pathlib import Path
 
