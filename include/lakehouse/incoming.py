@@ -18,7 +18,7 @@ from include.lakehouse.engine import identifier, literal
 from include.lakehouse.partitions import Partitioning
 
 FIRST_SEEN = "first_seen_at"  # an updated row keeps that of the row it replaces
-MEMORY = "256MB"
+MEMORY = "100MB"
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Incoming:
         with TemporaryDirectory(prefix="lakehouse-merge-") as folder, duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute("set preserve_insertion_order = false")
+            connection.execute("set threads = 2")  # each needs memory of its own
             connection.execute(f"set memory_limit = '{MEMORY}'")
             connection.execute(f"set temp_directory = {literal(folder)}")
             try:
@@ -81,11 +82,12 @@ class Incoming:
         Raises ContractError when a batch does not have the table's columns, or nulls where none may be.
         """
         received = 0
+        place = self._partitioning.sql("batch")
         self._register("batch", self._numbered(self._schema.empty_table(), 0))
-        self._run("create table incoming as from batch")
+        self._run(f"create table incoming as select *, {place} as place from batch")
         for batch in batches:
             self._register("batch", self._numbered(self._checked(batch), received))
-            self._run("insert into incoming by name from batch")
+            self._run(f"insert into incoming select *, {place} from batch")
             received += len(batch)
         self._run(f"create table last as select max(arrival) as arrival from incoming group by {self._keys}")
         kept = self._number("select count(*) from last")
@@ -111,43 +113,47 @@ class Incoming:
             select {self._keys}, '' as former, null::timestamptz as seen from incoming limit 0""")
         for rows in held:
             self._register("held", rows)
-            place = self._partitioning.sql("held")
-            self._run(f"""insert into located select {self._keys}, {place}, {seen}
+            self._run(f"""insert into located select {self._keys}, {self._partitioning.sql("held")}, {seen}
                 from held semi join incoming using ({self._keys})""")
         if twice := self._run(
             f"select {self._keys} from located group by all having count(*) > 1"
         ).fetchone():
             raise ContractError(f"the table holds {twice} twice: roll back to an older version")
-        self._run(f"""create or replace table placed as
-            select {self._keys}, {self._partitioning.sql("arriving")} as place, former, seen
-            from (select incoming.* {self._with_first_seen()}, former, seen
-                  from incoming left join located using ({self._keys})) as arriving""")
-        found = self._run("""select place, count(*) from placed group by all
-            union all select distinct former, 0 from placed where former <> place""").fetchall()
+        if self._keeps_first_seen and self._partitioning.instant == FIRST_SEEN:
+            self._run(f"""update incoming set {FIRST_SEEN} = seen, place = former
+                from located where {self._same("incoming", "located")}""")
+        self._run(f"""create or replace table moved as
+            select {self._keys}, former
+            from located join incoming using ({self._keys}) where former <> place""")
+        found = self._run("""select place, count(*) from incoming group by all
+            union all select distinct former, 0 from moved""").fetchall()
         rows_in = dict.fromkeys((place for place, _ in found), 0)
         for place, rows in found:
             rows_in[place] += rows
         return rows_in
 
     def changes(self, group: Collection[str], current: pa.Table) -> Changes | None:
-        """What differs in these partitions, of which `current` is all the table holds; None: nothing."""
+        """What differs in these partitions, of which `current` is all the table holds; None: nothing.
+
+        `group`: neighbours among the partitions that `locate` gave.
+        """
         self._register("current", current)
-        same = " and ".join(f"current.{name} = incoming.{name}" for name in map(identifier, self.key))
+        bounds = [min(group), max(group)]
+        first_seen = f"replace (coalesce(seen, part.{FIRST_SEEN}) as {FIRST_SEEN})"
         differs = " or ".join(
-            f"current.{name} is distinct from incoming.{name}" for name in map(identifier, self._compared)
+            f"current.{name} is distinct from part.{name}" for name in map(identifier, self._compared)
         )
-        self._run(
-            f"""create or replace table changed as
-            select incoming.* {self._with_first_seen()}, place, former
-            from placed join incoming using ({self._keys}) left join current on {same}
-            where place in (select unnest($1))
-                and (former is null or former <> place or {differs or "false"})""",
-            [list(group)],
-        )
+        self._run("create or replace table part as from incoming where place between $1 and $2", bounds)
+        self._run(f"""create or replace table changed as
+            select part.* {first_seen if self._keeps_first_seen else ""}, former
+            from part
+                left join located using ({self._keys})
+                left join current on {self._same("current", "part")}
+            where former is null or former <> place or {differs or "false"}""")
         dirty = self._run(
             """select place from changed
-            union select former from placed where former <> place and former in (select unnest($1))""",
-            [list(group)],
+            union select former from moved where former between $1 and $2""",
+            bounds,
         ).fetchall()
         if not dirty:
             return None
@@ -164,8 +170,7 @@ class Incoming:
             union all
             select {columns} from current
                 anti join (
-                    select {self._keys} from changed
-                    union all select {self._keys} from placed where former <> place
+                    select {self._keys} from changed union all select {self._keys} from moved
                 ) using ({self._keys})
             where {self._partitioning.sql("current")} in (select unnest($1))
             order by {order}""",
@@ -173,12 +178,8 @@ class Incoming:
         ).to_arrow_table()
         return rows.cast(self._schema)
 
-    def _with_first_seen(self) -> str:
-        return (
-            f"replace (coalesce(seen, incoming.{FIRST_SEEN}) as {FIRST_SEEN})"
-            if self._keeps_first_seen
-            else ""
-        )
+    def _same(self, one: str, other: str) -> str:
+        return " and ".join(f"{one}.{name} = {other}.{name}" for name in map(identifier, self.key))
 
     def _checked(self, batch: pa.Table) -> pa.Table:
         try:

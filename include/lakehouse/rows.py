@@ -23,7 +23,7 @@ from include.lakehouse.partitions import Partitioning, all_of, packed
 COMMIT_ID = "lakehouse.commit-id"
 ATTEMPT = "lakehouse.attempt"
 TRIES = 5
-ROWS_AT_A_TIME = 120_000  # a year of one site; what is held in memory at once
+ROWS_AT_A_TIME = 20_000  # what is held in memory at once: of one site, two months
 
 
 @dataclass(frozen=True)
