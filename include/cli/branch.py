@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.output import JsonOption, console, show
+from include.cli.output import JsonOption, say, show
 from include.lakehouse import open_lakehouse
 from include.settings import load_settings
 
@@ -25,4 +25,4 @@ def list_branches(as_json: JsonOption = False) -> None:
 def drop_branch(name: Annotated[str, typer.Argument(help="A branch of `lakehouse branch list`.")]) -> None:
     """Remove an open branch; versions cannot be removed this way."""
     open_lakehouse(load_settings()).drop_branch(name)
-    console.print(f"Dropped {name}.")
+    say(f"Dropped {name}.")

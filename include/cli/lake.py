@@ -1,11 +1,12 @@
 """Looking into the lake, and going back to an older version."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from include.cli.output import CsvOption, JsonOption, console, show
+from include.cli.output import CsvOption, JsonOption, say, show
 from include.lakehouse import open_lakehouse
 from include.run import rollback as going_back
 from include.run.pipeline import Pipeline
@@ -23,8 +24,9 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the lake something; nothing can be changed."""
-    rows = open_lakehouse(load_settings()).at(ref).query(query).to_pylist()
-    show(rows, as_csv=as_csv, as_json=as_json)
+    found = open_lakehouse(load_settings()).at(ref).query(query)
+    columns = _told_apart(found.column_names)
+    show(found.rename_columns(columns).to_pylist(), columns=columns, as_csv=as_csv, as_json=as_json)
 
 
 def status(as_json: JsonOption = False) -> None:
@@ -34,7 +36,7 @@ def status(as_json: JsonOption = False) -> None:
         show([asdict(found)], as_json=True)
         return
     for line in found.lines():
-        console.print(line, markup=False, soft_wrap=True)
+        say(line)
     if found.sites:
         show(found.sites, title="Sites")
     if found.waiting:
@@ -60,9 +62,21 @@ def rollback(
     version: Annotated[str, typer.Argument(help="A version of `lakehouse history`.")],
 ) -> None:
     """Make an older version main again, and publish it."""
-    going_back.rollback(Pipeline(load_settings()), version, console.print)
+    going_back.rollback(Pipeline(load_settings()), version, say)
 
 
 def connect() -> None:
     """How a person or a BI tool connects to the published tables."""
-    console.print(connection_text(load_settings()), markup=False, soft_wrap=True)
+    say(connection_text(load_settings()))
+
+
+def _told_apart(names: Iterable[str]) -> list[str]:
+    """The names, with a number after those that came before: a join may give two columns of one name."""
+    distinct: list[str] = []
+    for name in names:
+        number, candidate = 1, name
+        while candidate in distinct:
+            number += 1
+            candidate = f"{name}_{number}"
+        distinct.append(candidate)
+    return distinct

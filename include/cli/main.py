@@ -1,12 +1,14 @@
 """`lakehouse`: look into the lake, go back to older versions, start runs."""
 
 import sys
+from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from include.cli import branch, lake, quarantine, run, site
 from include.errors import InputError, LakehouseError, SettingsError
+from include.lakehouse.disk import usable_disk
 
 app = typer.Typer(
     help=__doc__,
@@ -28,7 +30,8 @@ app.add_typer(quarantine.app, name="quarantine")
 def main() -> None:
     """Run the command. An expected error is one sentence on standard error: exit 2 for input, 1 otherwise."""
     try:
-        app()
+        with usable_disk(Path("LAKEHOUSE_HOME")):
+            app()
     except LakehouseError as error:
         Console(stderr=True, highlight=False).print(f"lakehouse: {error}", markup=False, soft_wrap=True)
         sys.exit(2 if isinstance(error, InputError | SettingsError) else 1)

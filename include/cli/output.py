@@ -5,11 +5,13 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 console = Console(highlight=False)
 
@@ -18,43 +20,65 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def show(rows: Sequence[Row], *, title: str = "", as_csv: bool = False, as_json: bool = False) -> None:
-    """Print rows that share their keys. Tables round floats to two digits; CSV and JSON never round."""
+def say(sentence: str) -> None:
+    """Print a sentence as it is: a path in it stays in one piece, brackets in it are no markup."""
+    console.print(sentence, markup=False, soft_wrap=True)
+
+
+def show(
+    rows: Sequence[Row],
+    *,
+    title: str = "",
+    columns: Sequence[str] = (),
+    as_csv: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Print rows that share their keys. Tables round floats to two digits; CSV and JSON never round.
+
+    `columns` are the keys, for the header of a CSV without rows.
+    """
     if as_json:
-        json.dump(rows, sys.stdout, default=_text, indent=2, ensure_ascii=False)
+        json.dump(rows, sys.stdout, default=_json, indent=2, ensure_ascii=False)
         sys.stdout.write("\n")
     elif as_csv:
-        _write_csv(rows)
+        _write_csv(rows, rows[0].keys() if rows else columns)
     elif not rows:
-        console.print(f"{title}: none" if title else "no rows")
+        say(f"{title}: none" if title else "no rows")
     else:
         _print_table(rows, title)
 
 
-def _write_csv(rows: Sequence[Row]) -> None:
+def _write_csv(rows: Sequence[Row], columns: Iterable[str]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    if rows:
-        writer.writerow(rows[0])
+    if header := list(columns):
+        writer.writerow(header)
     writer.writerows([_text(value) for value in row.values()] for row in rows)
 
 
 def _print_table(rows: Sequence[Row], title: str) -> None:
     table = Table(title=title or None, title_justify="left", header_style="bold")
     for name, value in rows[0].items():
-        table.add_column(name, justify="right" if isinstance(value, int | float) else "left", overflow="fold")
+        is_number = isinstance(value, int | float | Decimal)
+        table.add_column(Text(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*_cells(row.values()))
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
     console.print(table)
 
 
-def _cells(values: Iterable[Any]) -> Iterable[str]:
-    for value in values:
-        yield f"{value:.2f}" if isinstance(value, float) else _text(value)
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    return value.isoformat(sep=" ", timespec="seconds") if isinstance(value, datetime) else _text(value)
+
+
+def _json(value: Any) -> Any:
+    """What JSON has no form for. Sums of whole numbers are decimals to the engine."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return _text(value)
 
 
 def _text(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="seconds")
-    return str(value)
+    return value.isoformat(sep=" ") if isinstance(value, datetime) else str(value)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.output import CsvOption, JsonOption, Row, console, show
+from include.cli.output import CsvOption, JsonOption, Row, say, show
 from include.errors import InputError
 from include.lakehouse import open_lakehouse
 from include.settings import load_settings
@@ -12,12 +12,16 @@ from include.settings import load_settings
 app = typer.Typer(help="Documents that were refused, and why.", no_args_is_help=True)
 
 LISTED = ("site_id", "collection", "payload_hash", "document_id", "reasons", "first_seen_at", "resolved_at")
+SHOWN_HASH = 12  # characters; a whole one would fill a terminal
 
 
 @app.command("list")
 def list_quarantine(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:
     """Every refused document: where it came from, when it was first seen, all reasons."""
-    show(_quarantine(LISTED), title="Quarantine", as_csv=as_csv, as_json=as_json)
+    rows = _quarantine(LISTED)
+    if not as_csv and not as_json:
+        rows = [row | {"payload_hash": row["payload_hash"][:SHOWN_HASH]} for row in rows]
+    show(rows, title="Quarantine", columns=LISTED, as_csv=as_csv, as_json=as_json)
 
 
 @app.command("show")
@@ -33,8 +37,8 @@ def show_document(
             f"No quarantined document starts with {payload_hash!r}: see lakehouse quarantine list."
         )
     for row in found:
-        console.print(f"{row['site_id']} {row['collection']}: {row['reasons']}", markup=False, soft_wrap=True)
-        console.print(row["document"], markup=False, soft_wrap=True)
+        say(f"{row['site_id']} {row['collection']}: {row['reasons']}")
+        say(row["document"])
 
 
 def _quarantine(columns: tuple[str, ...]) -> list[Row]:

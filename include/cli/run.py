@@ -11,9 +11,13 @@ from typing import Annotated
 
 import typer
 
-from include.cli.output import console
+from include.cli.output import console, say
 from include.cli.summary import show_summary
 from include.errors import InputError, LakehouseError
+from include.ingestion.plan import RunRequest
+from include.nightscout.client import read_profile_zone
+from include.nightscout.sites import configured_sites
+from include.nightscout.sites_file import read_sites_file
 from include.orchestration.environment import airflow_environment, prepare_airflow
 from include.run.home import remove_home
 from include.run.pipeline import Pipeline
@@ -50,10 +54,11 @@ def run(
     """Load a range of days (default: the last 90), then show each day."""
     settings = load_settings()
     first, last = days_between(start, end)
+    check_sites(settings)
     prepare(settings)
     log = settings.lakehouse_home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    console.print(f"Loading {first} to {last}. The full log: {log}")
+    say(f"Loading {first} to {last}. The full log: {log}")
     form = json.dumps({"start": first.isoformat(), "end": last.isoformat()})
     failed = _run_dag(settings, ["dags", "test", DAG, "--conf", form], log)
     if failed:
@@ -68,7 +73,10 @@ def shell() -> None:
     program = os.environ.get("SHELL", "/bin/sh")
     if sys.stdin.isatty():
         console.print(f"Try: airflow dags test {DAG} 2024-10-15      Leave with: exit")
-    sys.exit(subprocess.run([program], env=_environment(settings), check=False).returncode)
+    try:
+        sys.exit(subprocess.run([program], env=_environment(settings), check=False).returncode)
+    except OSError as error:
+        raise InputError(f"SHELL ({program}) cannot be started: {error.strerror}.") from None
 
 
 def up() -> None:
@@ -82,20 +90,22 @@ def up() -> None:
 
 def dbt(arguments: list[str]) -> None:
     """Run dbt by hand on a scratch branch of main: lakehouse dbt -- build --select marts."""
-    dbt_on_scratch_branch(Pipeline(load_settings()), arguments, console.print)
+    dbt_on_scratch_branch(Pipeline(load_settings()), arguments, say)
 
 
 def clean() -> None:
     """Stop the embedded Postgres and remove everything under LAKEHOUSE_HOME."""
-    console.print(remove_home(load_settings()))
+    say(remove_home(load_settings()))
 
 
 def days_between(start: str | None, end: str | None) -> tuple[date, date]:
-    """The days a person asked for. Raises InputError when one is no date or the range is backwards."""
-    last = _day("END", end) or datetime.now(UTC).date()
-    first = _day("START", start) or last - timedelta(days=DEFAULT_DAYS - 1)
-    if last < first:
-        raise InputError(f"The range ends ({last}) before it starts ({first}): swap START and END.")
+    """The days a person asked for. Raises InputError: no date, a range that is backwards or cannot be."""
+    today = datetime.now(UTC).date()
+    last = _day("END", end) or today
+    first = _day("START", start) or date.fromordinal(max(last.toordinal() - DEFAULT_DAYS + 1, 1))
+    if first > today + timedelta(days=1):  # somewhere it is tomorrow already
+        raise InputError(f"{first} lies in the future: choose a day that has begun.")
+    RunRequest(first_day=first, last_day=last)
     return first, last
 
 
@@ -106,6 +116,17 @@ def _day(name: str, text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         raise InputError(f"{name} is not a date: {text!r}. Write it like 2024-10-31.") from None
+
+
+def check_sites(settings: Settings) -> None:
+    """Raise SettingsError for what is wrong with the settings of sites, before anything is started.
+
+    With sites.yaml only the file is read: its connections may be kept in Airflow.
+    """
+    if settings.sites_file.exists() and not settings.nightscout_url:
+        read_sites_file(settings.sites_file)
+    else:
+        configured_sites(settings, profile_zone=read_profile_zone)
 
 
 def prepare(settings: Settings) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.output import console
+from include.cli.output import say
 from include.run.pipeline import Pipeline
 from include.run.site_move import move_site
 from include.settings import load_settings
@@ -15,4 +15,4 @@ app = typer.Typer(help="Sites.", no_args_is_help=True, callback=lambda: None)
 @app.command("move")
 def move(site_id: Annotated[str, typer.Argument(help="The id of the site.")]) -> None:
     """Accept that a site's URL has changed: the id is bound to the configured origin from now on."""
-    move_site(Pipeline(load_settings()), site_id, console.print)
+    move_site(Pipeline(load_settings()), site_id, say)

@@ -1,0 +1,60 @@
+"""One small lake a session: four days of a site, in two versions, with one quarantined document."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.cli.homes import Commands, Home, forking_commands
+from tests.cli.sites import Front, fronted_site
+
+SECRET = "canary-0f1e2d3c4b5a6978"
+ZONE = "Europe/Berlin"
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    with forking_commands() as commands:
+        yield commands
+
+
+@pytest.fixture(scope="session")
+def front() -> Iterator[Front]:
+    with fronted_site() as front:
+        yield front
+
+
+@pytest.fixture(scope="session")
+def built_home(commands: Commands, front: Front, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    settings = {
+        "NIGHTSCOUT_URL": front.url,
+        "NIGHTSCOUT_API_SECRET": SECRET,
+        "NIGHTSCOUT_TIME_ZONE": ZONE,
+    }
+    home = Home(commands, tmp_path_factory.mktemp("lake") / "lakehouse", settings)
+    with ExitStack() as stack:
+        stack.callback(home.remove)
+        for first, last in (("2024-10-15", "2024-10-16"), ("2024-10-17", "2024-10-18")):
+            loaded = home.load(first, last)
+            assert loaded.code == 0, loaded.err
+        yield home
+
+
+@pytest.fixture
+def lake(built_home: Home, front: Front) -> Iterator[Home]:
+    """The session's lake; what main was before a test it is again after it."""
+    main = built_home.status()["main"]
+    yield built_home
+    front.recover()
+    if built_home.status()["main"] != main:
+        back = built_home.lakehouse("rollback", main)
+        assert back.code == 0, back.err
+
+
+@pytest.fixture
+def empty(commands: Commands, tmp_path: Path) -> Iterator[Home]:
+    """A home that nothing was ever done in."""
+    home = Home(commands, tmp_path / "lakehouse")
+    yield home
+    home.remove()
