@@ -103,10 +103,10 @@ def _brought(stage: Stage, read: StagedRead) -> Brought:
     accepted, quarantined = accepted_rows(stage, read), quarantined_rows(stage, read)
     instants = accepted[RAW_TABLES[COLLECTION_TABLE[collection]].instant or ""]
     glucose = _glucose(collection, accepted)
-    values = filter_values(collection, accepted[FILTER_FIELD[collection]].to_list())
+    values = filter_values(collection, accepted[FILTER_FIELD[collection]])
     return Brought(
         identifiers=accepted["_id"],
-        version=versions(accepted["content_hash"].to_list()),
+        version=versions(accepted["content_hash"]),
         is_valid=accepted["is_valid"].to_numpy(),
         filter_value=values,
         row_number=accepted["row_number"].to_numpy(),
@@ -129,12 +129,14 @@ def _glucose(collection: Collection, accepted: pl.DataFrame) -> pl.Series:
 
 def _oldest(collection: Collection, accepted: NDArray[Any], quarantined: Sequence[str]) -> Any:
     """The least filter value; a document that has none (no window selects it) does not count."""
-    kind = str if collection is Collection.TREATMENTS else (int, float)
+    is_text = collection is Collection.TREATMENTS
+    kind, dtype = (str, pl.String) if is_text else ((int, float), pl.Float64)
     found = [read_document(text).document.get(FILTER_FIELD[collection]) for text in quarantined]
-    refused = filter_values(collection, [value for value in found if isinstance(value, kind)])
+    usable = [value for value in found if isinstance(value, kind) and not isinstance(value, bool)]
+    refused = filter_values(collection, pl.Series(usable, dtype=dtype, strict=False))
     values = np.concatenate([accepted, refused])
-    usable = values[values == values] if collection is Collection.ENTRIES else values[values != b""]
-    return np.sort(usable)[0] if usable.size else None
+    values = values[values != b""] if is_text else values[~np.isnan(values)]
+    return np.sort(values)[0] if values.size else None
 
 
 def _instant(value: object) -> datetime | None:

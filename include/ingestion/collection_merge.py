@@ -129,7 +129,9 @@ class CollectionRules:
 
     def _attempt(self, aside: dict[str, str]) -> _Attempt | None:
         """All reads but those set aside; None when one more had to be set aside."""
-        attempt = _Attempt(self._stored.copy(), self._live_count)
+        has_left_overs = not all(one.is_own for one in self._reads)  # without them there is one attempt only
+        state = self._stored.copy() if has_left_overs else self._stored
+        attempt = _Attempt(state, self._live_count)
         taking_part = [one for one in self._reads if one.read_id not in aside]
         for position, one in enumerate(taking_part):
             newer = taking_part[position + 1 :]
@@ -227,8 +229,8 @@ def _state(collection: Collection, numbers: Numbers, light: pl.DataFrame) -> Sta
     state = State.empty(collection, len(numbers))
     documents = numbers.of(light["_id"])
     state.exists[documents] = True
-    state.version[documents] = versions(light["content_hash"].to_list())
-    state.filter_value[documents] = filter_values(collection, light[:, -1].to_list())
+    state.version[documents] = versions(light["content_hash"])
+    state.filter_value[documents] = filter_values(collection, light[:, -1])
     for name in ("deleted_at", "ingested_at", "first_seen_at"):
         microseconds = light[name].dt.epoch("us").fill_null(LIVE).to_numpy()
         getattr(state, f"{name.removesuffix('_at')}_us")[documents] = microseconds

@@ -10,7 +10,7 @@ from pyiceberg.table import Table
 
 from include.errors import BranchError
 from include.ingestion.ledger_collection import collection_problems
-from include.ingestion.ledger_entries import Entry, in_merge_order, ledger_entry
+from include.ingestion.ledger_entries import Entry, newest_first
 from include.ingestion.outcomes import MERGED, MOVE, WINDOW, Outcomes
 from include.ingestion.stage import Stage, StagedRead
 from include.nightscout.windows import Collection
@@ -45,11 +45,11 @@ def check_ledger(stage: Stage, branch: Tables, base: Tables | None, lease_number
         if read is None:
             problems.append(f"{outcome['read_id']} was merged, but is not in the stage")
         else:
-            entries.append(ledger_entry(stage, outcome, read, branch.name))
+            entries.append(Entry(stage, outcome, read, is_own=read.branch == branch.name))
     for entry in entries:
         problems += entry.problems()
     problems += _quarantine_problems(entries, branch)
-    for (_, collection), concerned in sorted(_by_place(in_merge_order(entries)).items()):
+    for (_, collection), concerned in sorted(_by_place(newest_first(entries)).items()):
         name = COLLECTION_TABLE[collection]
         problems += collection_problems(concerned, _table(base, name), branch.table(name))
     return problems
@@ -88,7 +88,7 @@ def _forgotten(reads: Iterable[StagedRead], branch: str, before: Outcomes, after
 
 
 def _quarantine_problems(entries: Iterable[Entry], branch: Tables) -> Iterator[str]:
-    refusing = [entry for entry in entries if len(entry.quarantined)]
+    refusing = [entry for entry in entries if entry.claimed("quarantined")]
     if not refusing:
         return
     table = branch.table("quarantine")
@@ -98,7 +98,7 @@ def _quarantine_problems(entries: Iterable[Entry], branch: Tables) -> Iterator[s
         for row in table.scan(selected_fields=columns).to_arrow().select(columns).to_pylist()
     }
     for entry in refusing:
-        lost = [each for each in entry.quarantined if (*entry.place, each) not in kept]
+        lost = [each for each in entry.quarantined() if (*entry.place, each) not in kept]
         if lost:
             yield f"{entry}: {len(lost)} documents were quarantined, but are not in raw.quarantine"
 

@@ -18,17 +18,12 @@ _ROWS = ("_id", "content_hash", "is_valid")
 
 @dataclass(frozen=True)
 class Entry:
-    """One outcome with the staged read it is about.
+    """One outcome with the staged read it is about. `is_own`: the run fetched it itself."""
 
-    `accepted`: `_id, content_hash, is_valid` in the order of the answer; `quarantined`: payload hashes.
-    `is_own`: the run fetched it itself.
-    """
-
+    stage: Stage
     outcome: dict[str, Any]
     read: StagedRead
     is_own: bool
-    accepted: pl.DataFrame
-    quarantined: pl.Series
 
     def __str__(self) -> str:
         what = "" if self.read.kind == WINDOW else f" (look-up of {self.read.document_id})"
@@ -49,9 +44,17 @@ class Entry:
         """A count of the outcome; one that is missing counts as 0."""
         return self.outcome[f"{name}_count"] or 0
 
+    def accepted(self) -> pl.DataFrame:
+        """`_id, content_hash, is_valid` as staged, in the order of the answer. StageError when damaged."""
+        return accepted_rows(self.stage, self.read).select(_ROWS)
+
+    def quarantined(self) -> pl.Series:
+        """Hashes of the quarantined documents as staged. StageError when damaged."""
+        return quarantined_rows(self.stage, self.read)["payload_hash"]
+
     def problems(self) -> Iterator[str]:
         """Counts that do not add up, or that differ from what is staged."""
-        manifest, accepted, refused = self.read.document_count, len(self.accepted), len(self.quarantined)
+        manifest, accepted, refused = self.read.document_count, len(self.accepted()), len(self.quarantined())
         if manifest != accepted + refused:
             yield f"{self}: {manifest} documents read, but {accepted} accepted and {refused} quarantined"
         for name, count in (("document", manifest), ("accepted", accepted), ("quarantined", refused)):
@@ -65,17 +68,7 @@ class Entry:
             yield f"{self}: {before} live documents before and {self.gained:+d} do not make {after} after"
 
 
-def ledger_entry(stage: Stage, outcome: dict[str, Any], read: StagedRead, branch: str) -> Entry:
-    """The entry with its rows counted anew. Raises StageError when the staged files are damaged."""
-    return Entry(
-        outcome=outcome,
-        read=read,
-        is_own=read.branch == branch,
-        accepted=accepted_rows(stage, read).select(_ROWS),
-        quarantined=quarantined_rows(stage, read)["payload_hash"],
-    )
-
-
-def in_merge_order(entries: list[Entry]) -> list[Entry]:
-    """Oldest fetch first, the run's own reads last."""
-    return sorted(entries, key=lambda entry: (entry.is_own, entry.read.fetched_at, entry.read.read_id))
+def newest_first(entries: list[Entry]) -> list[Entry]:
+    """The order in which they were merged, backwards: oldest fetch first, the run's own reads last."""
+    order = sorted(entries, key=lambda entry: (entry.is_own, entry.read.fetched_at, entry.read.read_id))
+    return order[::-1]

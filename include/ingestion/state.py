@@ -23,11 +23,12 @@ Flags = NDArray[np.bool_]
 _ISO_LENGTH = 24  # of a bound; text longer than it compares with bounds as its first 24 bytes do
 
 
-def filter_values(collection: Collection, values: Sequence[float | str | None]) -> NDArray[Any]:
+def filter_values(collection: Collection, values: pl.Series) -> NDArray[Any]:
     """What a site's filter compares: `date` as a number, `created_at` as text. No window selects a null."""
     if collection is Collection.ENTRIES:
-        return np.array([np.nan if value is None else value for value in values], np.float64)
-    return np.array([str(value or "").encode()[:_ISO_LENGTH] for value in values], f"S{_ISO_LENGTH}")
+        return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    texts = values.cast(pl.String).fill_null("").to_list()
+    return np.array([text.encode()[:_ISO_LENGTH] for text in texts], f"S{_ISO_LENGTH}")
 
 
 def are_selected(window: Window, values: NDArray[Any]) -> Flags:
@@ -40,10 +41,10 @@ def are_selected(window: Window, values: NDArray[Any]) -> Flags:
     return is_selected
 
 
-def versions(content_hashes: Sequence[str]) -> NDArray[np.uint64]:
+def versions(content_hashes: pl.Series) -> NDArray[np.uint64]:
     """The first 64 bits of each hash: only versions of one document are ever compared, and the ledger
     compares whole hashes afterwards."""
-    return np.array([int(content_hash[:16], 16) for content_hash in content_hashes], np.uint64)
+    return content_hashes.str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64).to_numpy()
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class State:
     deleted_us: NDArray[np.int64]
     ingested_us: NDArray[np.int64]
     first_seen_us: NDArray[np.int64]
-    source: NDArray[np.int64]
+    source: NDArray[np.int32]
     row_number: NDArray[np.int64]
     is_touched: Flags
     is_looked_up: Flags
@@ -115,11 +116,11 @@ class State:
         return cls(
             exists=np.zeros(count, np.bool_),
             version=np.zeros(count, np.uint64),
-            filter_value=filter_values(collection, [None] * count),
+            filter_value=filter_values(collection, pl.Series([None], dtype=pl.Null)).repeat(count),
             deleted_us=np.zeros(count, np.int64),
             ingested_us=np.zeros(count, np.int64),
             first_seen_us=np.zeros(count, np.int64),
-            source=np.full(count, IN_RAW, np.int64),
+            source=np.full(count, IN_RAW, np.int32),
             row_number=np.zeros(count, np.int64),
             is_touched=np.zeros(count, np.bool_),
             is_looked_up=np.zeros(count, np.bool_),

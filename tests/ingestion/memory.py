@@ -186,14 +186,14 @@ def _brought(read: StagedRead, documents: Sequence[Document]) -> Brought:
     every = [document[name] for document in documents]
     return Brought(
         identifiers=pl.Series([document["_id"] for _, document in good], dtype=pl.String),
-        version=versions([content_hash(document) for _, document in good]),
+        version=versions(pl.Series([content_hash(document) for _, document in good], dtype=pl.String)),
         is_valid=np.array([document.get("isValid") is not False for _, document in good], np.bool_),
-        filter_value=filter_values(collection, [document[name] for _, document in good]),
+        filter_value=filter_values(collection, pl.Series([document[name] for _, document in good])),
         row_number=np.array([number for number, _ in good], np.int64),
         quarantined=pl.Series(
             [document["_id"] for document in documents if is_bad(document)], dtype=pl.String
         ),
-        oldest=filter_values(collection, [min(every)])[0] if every else None,
+        oldest=filter_values(collection, pl.Series([min(every)]))[0] if every else None,
         first_instant=None,
         last_instant=None,
         glucose_count=0,

@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from include.errors import SiteLeftOutError, SourceUnavailableError
 from include.ingestion.collection_merge import CollectionMerge, Limits
+from include.ingestion.stage import StagedRead
 from include.ingestion.state import State, filter_values
 from include.nightscout.windows import Collection, Window, selects
 from tests.ingestion.memory import MemoryRuns
@@ -210,13 +212,60 @@ def test_a_site_that_does_not_answer_a_look_up_is_not_believed(runs: MemoryRuns)
 
 
 def test_the_same_question_is_asked_once(runs: MemoryRuns) -> None:
+    """Also when the reads are gone through again, because one of them had to be set aside."""
     runs.site.drop("e05")
     runs.site.put(entry("e06", at(100)))
     fail(runs, DAY)
-    fail(runs, DAY, window_of(0, 12))
-    run(runs, DAY, window_of(4, 8))
+    runs.site.put(*(entry(f"b{number}", at(7), "x") for number in range(13)))
+    fail(runs, window_of(0, 12))
+    merge = run(runs, window_of(10, 12))
+    assert len(merge.set_aside) == 1
     assert sorted(runs.site.look_ups) == ["e05", "e06"]
-    assert runs.site.asked_older <= 2
+    assert runs.site.asked_older == 1
+
+
+def hidden(runs: MemoryRuns, window: Window) -> StagedRead:
+    """A read of a run that ended without a promote and turns up later."""
+    read = runs.stage_window(window)
+    runs.staged.remove(read)
+    runs.end_run()
+    return read
+
+
+def test_what_newer_answers_lacked_is_looked_up_when_a_left_over_brings_it(runs: MemoryRuns) -> None:
+    runs.site.put(*many(60))
+    run(runs, DAY)
+    brief = [entry(f"brief{number:02}", at(3)) for number in range(14)]
+    runs.site.put(*brief, entry("retired", at(3), isValid=False))
+    left_over = hidden(runs, DAY)
+    runs.site.drop("retired", *(document["_id"] for document in brief))
+    run(runs, DAY)
+    runs.staged.append(left_over)
+    merge = run(runs, window_of(100, 101))
+    assert merge.set_aside == []  # 14 of 94 are not too many
+    assert sorted(runs.site.look_ups) == [document["_id"] for document in brief]
+    assert merge.reads[0].tombstoned_count == 14
+    assert (merge.reads[0].live_before, merge.reads[0].live_after, len(runs.live())) == (80, 80, 80)
+    assert "retired" in runs.known
+
+
+def test_what_newer_answers_lacked_because_it_was_pruned_is_kept(runs: MemoryRuns) -> None:
+    runs.site.put(entry("brief", at(3)))
+    left_over = hidden(runs, DAY)
+    runs.site.drop("ancient", "brief", "e00", "e01", "e02", "e03")
+    run(runs, DAY)
+    runs.staged.append(left_over)
+    run(runs, window_of(100, 101))
+    assert "brief" in runs.live()
+
+
+def test_too_much_that_newer_answers_lacked_sets_a_left_over_aside(runs: MemoryRuns) -> None:
+    runs.site.put(*many(13))
+    left_over = hidden(runs, DAY)
+    runs.site.drop(*(document["_id"] for document in many(13)))
+    run(runs, DAY)
+    runs.staged.append(left_over)
+    assert len(run(runs, window_of(100, 101)).set_aside) == 1
 
 
 def test_each_read_decides_for_its_own_time(runs: MemoryRuns) -> None:
@@ -344,7 +393,8 @@ def test_expected_treatments_are_those_that_the_requests_filter_selects(
 def check_expected(window: Window, name: str, documents: list[Any]) -> None:
     state = State.empty(window.collection, len(documents))
     state.exists[:] = True
-    state.filter_value[:] = filter_values(window.collection, [document[name] for document in documents])
+    values = pl.Series([document[name] for document in documents], strict=False)
+    state.filter_value[:] = filter_values(window.collection, values)
     found = state.expected(window, 0, is_left_over=False)
     assert found.tolist() == [number for number, each in enumerate(documents) if selects(window, each)]
 
@@ -366,4 +416,4 @@ def test_a_document_that_no_window_selects_is_never_missing(runs: MemoryRuns) ->
     runs.known["odd"] = Known(entry("odd", at(5)) | {"date": None}, None, at(30), at(30))
     run(runs, window_of(-100, 100))
     assert "odd" in runs.live()
-    assert np.isnan(filter_values(Collection.ENTRIES, [None])[0])
+    assert np.isnan(filter_values(Collection.ENTRIES, pl.Series([None]))[0])
