@@ -26,10 +26,12 @@ from airflow.sdk import TriggerRule, dag, task
 
 from include.orchestration import tasks
 from include.orchestration.dbt_group import dbt_group
-from include.orchestration.defaults import API_POOL, BUILD, DEFAULT_ARGS
+from include.orchestration.defaults import BUILD, DEFAULT_ARGS
 from include.orchestration.events import MARTS, RAW
 from include.orchestration.form import FORM
+from include.orchestration.lease_owner import TAKE_LEASE
 from include.orchestration.notifiers import LogLine
+from include.orchestration.pools import API_POOL, LEASE_POOL
 from include.orchestration.timetable import DailyPartitionTimetable
 from include.settings import load_settings
 
@@ -64,7 +66,7 @@ close_run = step()(tasks.close_run)
     tags=["nightscout", "glucose", "hourly"],
 )
 def nightscout_glucose() -> None:
-    turn = tasks.TakeLease(task_id="take_lease", doc_md=tasks.TakeLease.__doc__)
+    turn = tasks.TakeLease(task_id=TAKE_LEASE, pool=LEASE_POOL, doc_md=tasks.TakeLease.__doc__)
     windows = plan(turn.output)
     planned = windows["plan"]
     branch = open_branch(turn.output, planned)

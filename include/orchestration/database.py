@@ -4,7 +4,7 @@ from airflow.configuration import write_default_airflow_configuration_if_needed
 from airflow.models.pool import Pool
 from airflow.utils.db import initdb
 
-from include.orchestration.defaults import POOLS
+from include.orchestration.pools import POOLS
 
 
 def make_database() -> None:

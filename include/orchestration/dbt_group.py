@@ -10,7 +10,8 @@ from cosmos.constants import DbtResourceType, ExecutionMode, InvocationMode, Loa
 
 from include.errors import SettingsError
 from include.orchestration.dbt_tasks import DbtBuild, DbtOutcome
-from include.orchestration.defaults import BUILD, GROUP, WAREHOUSE_POOL
+from include.orchestration.defaults import BUILD, GROUP
+from include.orchestration.pools import WAREHOUSE_POOL
 from include.run.transform import DBT_PROJECT, manifest_path
 from include.settings import Settings
 

@@ -10,14 +10,6 @@ OWNER = "glucose-data"
 
 GROUP, BUILD = "dbt", "build"  # the task group of all models, and in it the task that builds them
 
-API_POOL = "nightscout_api"
-WAREHOUSE_POOL = "warehouse"
-# Slots. Nightscout sites are small: two requests at a time in all. dbt-duckdb needs its file for itself.
-POOLS = {
-    API_POOL: (2, "Requests to Nightscout sites at a time"),
-    WAREHOUSE_POOL: (1, "dbt builds at a time; DuckDB's file has one writer"),
-}
-
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": OWNER,
     "retries": RETRIES,

@@ -1,5 +1,6 @@
 """What has to be in the environment before Airflow, Cosmos, dlt or dbt is imported. Imports none of them."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from include.errors import ServiceError
+from include.orchestration.pools import POOLS
 from include.run.transform import dbt_paths
 from include.settings import PROJECT, Settings
 
@@ -24,6 +26,7 @@ AIRFLOW = {
     "AIRFLOW__CORE__MAX_MAP_LENGTH": "10000",  # windows of a range run; the default ends after about 40 years
     "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",  # seconds; on a loaded laptop 30 do not do
     "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",  # seconds; a busy laptop needs more than the default 5
     "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "180",
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # each parse costs seconds of a laptop's CPU
     "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
@@ -70,13 +73,13 @@ def airflow_environment(settings: Settings, home: Home) -> dict[str, str]:
 
 
 def prepare_airflow(settings: Settings, home: Home) -> None:
-    """Make Airflow's metadata database and pools, when that was not yet done for this version of Airflow.
+    """Make Airflow's metadata database and pools, when not yet done for this Airflow and these pools.
 
     Raises ServiceError when it fails, with the place of the log.
     """
     folder = airflow_home(settings, home)
     mark = folder / "prepared"
-    made_by = f"apache-airflow {version('apache-airflow-core')}"
+    made_by = f"apache-airflow {version('apache-airflow-core')}, pools {json.dumps(POOLS)}"
     if mark.exists() and mark.read_text() == made_by:
         return
     log = folder / "prepare.log"

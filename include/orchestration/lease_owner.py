@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 SERVICE_PROCESS = "LAKEHOUSE_SERVICE_PROCESS"  # set by `service.serve` for the components it starts
 UNFINISHED = ["queued", "running"]
+TAKE_LEASE = "take_lease"  # the task by which a run takes the lease, and its states while the run may hold it
+HOLDING = {"running", "success"}
 
 
 def runs_in_process(context: Mapping[str, Any]) -> bool:
@@ -38,8 +40,9 @@ def owner_of(context: Mapping[str, Any]) -> "Owner":
 def has_ended(owner: "Owner", task_instance: Any) -> bool:
     """Whether the run of an owner can write no more.
 
-    Its process is gone; or this metadata database, when it is the owner's, knows no such unfinished run. Of a
-    run elsewhere nothing can be known: it is taken to go on until its lease expires.
+    Its process is gone; or this metadata database, when it is the owner's, knows no such unfinished run, or
+    the run was cleared and has to ask for its turn again. Of a run elsewhere nothing can be known: it is
+    taken to go on until its lease expires.
     """
     from include.run.turn import process_has_ended
 
@@ -47,9 +50,11 @@ def has_ended(owner: "Owner", task_instance: Any) -> bool:
         return True
     if owner.home.partition("#")[0] != _airflow_home():
         return False
-    return bool(
-        task_instance.get_dr_count(dag_id=owner.dag_id, run_ids=[owner.run_id], states=UNFINISHED) == 0
-    )
+    run = {"dag_id": owner.dag_id, "run_ids": [owner.run_id]}
+    if task_instance.get_dr_count(**run, states=UNFINISHED) == 0:
+        return True
+    states = task_instance.get_task_states(**run, task_ids=[TAKE_LEASE])
+    return states.get(owner.run_id, {}).get(TAKE_LEASE) not in HOLDING
 
 
 def _airflow_home() -> str:

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 from include.errors import SourceError
 from include.orchestration.defaults import BUILD, GROUP
 from include.orchestration.events import MARTS, RAW, days_between, merge_facts
-from include.orchestration.lease_owner import has_ended, owner_of
+from include.orchestration.lease_owner import TAKE_LEASE, has_ended, owner_of
 from include.orchestration.notifiers import FAILURE
 from include.orchestration.retries import is_final
 from include.orchestration.run_request import run_request
@@ -104,7 +104,7 @@ def publish(
 ) -> Facts:
     """Show readers main as it is now, whatever happened before in this run."""
     # Not an argument: what follows a setup task directly may not run when that failed.
-    lease = context["ti"].xcom_pull(task_ids="take_lease")
+    lease = context["ti"].xcom_pull(task_ids=TAKE_LEASE)
     published = _pipeline().publish(lease)
     if not published["published"]:
         raise AirflowSkipException("readers see what main holds already")

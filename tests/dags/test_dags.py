@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
-from include.orchestration.defaults import OWNER, POOLS
+from include.orchestration.defaults import OWNER
 from include.orchestration.notifiers import LogLine
+from include.orchestration.pools import POOLS
 from include.orchestration.retries import RetryUnlessWatched
 from include.settings import PROJECT
 from tests.orchestration.airflow_home import CATCHUP_DAYS

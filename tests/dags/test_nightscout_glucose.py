@@ -72,6 +72,7 @@ def test_waiting_for_the_lease_pokes(dag: Any) -> None:
 
 def test_pools(dag: Any) -> None:
     assert dag.get_task("stage").pool == "nightscout_api"
+    assert dag.get_task("take_lease").pool == "lease"
     assert dag.get_task("dbt.build").pool == "warehouse"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from include.errors import ServiceError
+from include.orchestration import environment
 from include.orchestration.environment import airflow_environment, airflow_home, prepare_airflow
 from include.settings import PROJECT, Settings
 
@@ -66,7 +67,7 @@ def test_the_database_is_made_once_with_our_pools(tmp_path: Path, monkeypatch: p
     with sqlite3.connect(database) as connection:
         pools = dict(connection.execute("select pool, slots from slot_pool"))
     connection.close()
-    assert pools == {"default_pool": 128, "nightscout_api": 2, "warehouse": 1}
+    assert pools == {"default_pool": 128, "nightscout_api": 2, "lease": 3, "warehouse": 1}
     assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
     def refuse(*_arguments: object, **_options: object) -> None:
@@ -74,6 +75,15 @@ def test_the_database_is_made_once_with_our_pools(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(subprocess, "run", refuse)
     prepare_airflow(settings, "test")
+
+    monkeypatch.setitem(environment.POOLS, "another", (1, "of a newer program"))
+    with pytest.raises(AssertionError, match="made again"):
+        prepare_airflow(settings, "test")
+
+
+def test_runs_that_wait_leave_slots_to_the_one_that_writes() -> None:
+    slots, _description = environment.POOLS["lease"]
+    assert slots <= int(environment.AIRFLOW["AIRFLOW__CORE__PARALLELISM"]) / 2
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:

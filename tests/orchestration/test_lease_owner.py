@@ -25,13 +25,20 @@ def context(started_by: str | None) -> dict[str, Any]:
 class Database:
     """A metadata database in which these runs are unfinished."""
 
-    def __init__(self, *unfinished: str) -> None:
+    def __init__(self, *unfinished: str, take_lease: str | None = "success") -> None:
         self.unfinished = unfinished
+        self.take_lease = take_lease
 
     def get_dr_count(self, *, dag_id: str, run_ids: list[str], states: list[str]) -> int:
         assert dag_id == "nightscout_glucose"
         assert states == ["queued", "running"]
         return sum(run_id in self.unfinished for run_id in run_ids)
+
+    def get_task_states(
+        self, *, dag_id: str, run_ids: list[str], task_ids: list[str]
+    ) -> dict[str, dict[str, str | None]]:
+        assert (dag_id, task_ids) == ("nightscout_glucose", ["take_lease"])
+        return {run_id: {"take_lease": self.take_lease} for run_id in run_ids}
 
 
 def owner(*, home: str = HERE, pid: int = 0, host: str = HOST) -> Owner:
@@ -60,6 +67,23 @@ def test_a_run_of_a_cluster_has_no_process(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_run_of_this_database_ends_when_it_is_finished_or_unknown() -> None:
     assert has_ended(owner(), Database("run-1")) is False
     assert has_ended(owner(), Database()) is True
+
+
+@pytest.mark.parametrize(
+    ("state", "ended"),
+    [
+        ("running", False),
+        ("success", False),
+        (None, True),
+        ("scheduled", True),
+        ("queued", True),
+        ("up_for_retry", True),
+        ("restarting", True),
+    ],
+)
+def test_a_run_that_was_cleared_has_to_ask_again(state: str | None, ended: bool) -> None:
+    """Else it would wait behind those that wait for it."""
+    assert has_ended(owner(), Database("run-1", take_lease=state)) is ended
 
 
 def test_a_killed_process_ends_its_run_though_the_database_says_running() -> None:
