@@ -47,14 +47,13 @@ def merge_reads(
     client of a site, for the deletion rule. Reads of sites that are not configured stay in the stage.
 
     A second try on the same branch writes nothing and gives the same report. Raises BranchError when an
-    earlier try was killed in between: open the branch again from its base, then merge.
+    earlier try was interrupted (`was_interrupted`): open the branch again from its base, then merge.
     Raises SettingsError when the demo site meets real data.
     """
     outcomes = Outcomes.read(branch.table(_OUTCOMES))
-    written = _written_tables(branch)
-    if _OUTCOMES in written:
+    if _OUTCOMES in _written_tables(branch):
         return _report_again(stage, branch, outcomes, lease_number)
-    if written & _WRITTEN_BEFORE_OUTCOMES:
+    if was_interrupted(branch):
         raise BranchError(f"a merge into branch {branch.name} was interrupted: clear the whole run")
     refuse_demo_beside_real(sites, outcomes)
 
@@ -87,6 +86,12 @@ def _merge_site(
     ]
     failed = [each for each in failures if each.window.site_id == site.site_id]
     return merge_site(run, site, of_site, outcomes, failed)
+
+
+def was_interrupted(branch: Branch) -> bool:
+    """Whether a merge wrote some tables of this branch and ended before it wrote the outcomes, its last."""
+    written = _written_tables(branch)
+    return _OUTCOMES not in written and bool(written & _WRITTEN_BEFORE_OUTCOMES)
 
 
 def _written_tables(branch: Branch) -> set[str]:

@@ -9,6 +9,7 @@ import pytest
 
 from include.errors import BranchError
 from include.ingestion import merge as merge_module
+from include.ingestion.merge import was_interrupted
 from include.nightscout.client import Answer
 from include.nightscout.windows import Collection
 from tests.ingestion.model import (
@@ -292,7 +293,7 @@ def test_a_merge_that_was_killed_between_two_tables_is_done_anew(
     home.put(entry("e05", START + 5 * HOUR, 99), entry("bad", START, "x"))
     home.put(treatment("t1", START + HOUR), collection=Collection.TREATMENTS)
     home.drop("e06")
-    lake.begin()
+    branch = lake.begin()
     lake.read(DAY, TREATMENTS)
     write = merge_module.merge_rows
 
@@ -305,7 +306,8 @@ def test_a_merge_that_was_killed_between_two_tables_is_done_anew(
     with pytest.raises(KeyboardInterrupt):
         lake.merge()
     monkeypatch.undo()
-    if table != "glucose_entries":
+    assert was_interrupted(branch) == (table != "glucose_entries")
+    if was_interrupted(branch):
         with pytest.raises(BranchError, match="was interrupted: clear the whole run"):
             lake.merge()
     lake.reopen()
@@ -314,6 +316,7 @@ def test_a_merge_that_was_killed_between_two_tables_is_done_anew(
         "reads": 1, "received": 20, "accepted": 19, "quarantined": 1,
         "updated": 1, "unchanged": 18, "tombstoned": 1,
     }  # fmt: skip
+    assert not was_interrupted(branch)
     assert counts(lake, "treatments")["inserted"] == 1
     assert len(lake.quarantine()) == 1
 
