@@ -46,9 +46,8 @@ def merge_reads(
     are windows of this run that could not be staged: their sites are left out. `open_source` gives the
     client of a site, for the deletion rule. Reads of sites that are not configured stay in the stage.
 
-    A second try on the same branch writes nothing and gives the same report. Raises BranchError when an
-    earlier try was interrupted (`was_interrupted`): open the branch again from its base, then merge.
-    Raises SettingsError when the demo site meets real data.
+    A second try on the same branch writes nothing and gives the same report. Raises BranchError when
+    one `was_interrupted` (open the branch again), SettingsError when the demo site meets real data.
     """
     outcomes = Outcomes.read(branch.table(_OUTCOMES))
     if _OUTCOMES in _written_tables(branch):
