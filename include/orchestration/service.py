@@ -27,29 +27,33 @@ COMPONENTS = {
     "scheduler": ["scheduler", "--skip-serve-logs"],
     "dag-processor": ["dag-processor"],
 }
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the terminal was closed
 READY_SECONDS = 180.0
 STOP_SECONDS = 20.0
 POLL_SECONDS = 0.5
 
 
 def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
-    """Run the UI on 127.0.0.1 and the scheduler until Ctrl-C (or SIGTERM), then end all their processes.
+    """Run the UI on 127.0.0.1 and the scheduler until Ctrl-C, then end all their processes.
 
-    The password of `admin` is generated at the first start, said once, and kept in a file that only this user
-    can read. Raises ServiceError: port in use, a component that ended (with the place of its log).
+    It is a program's last call: afterwards signals are ignored. The password of `admin` is generated at the
+    first start, said once, and kept in a file that only this user can read. Raises ServiceError: port in
+    use, a component that ended (with the place of its log).
     """
     _demand_free_port(settings.lakehouse_airflow_port)
     prepare_airflow(settings, "service")
     password = _first_password(airflow_home(settings, "service") / "passwords.json")
-    signal.signal(signal.SIGTERM, _interrupt)
+    if password:
+        say(f"password: {password}  (shown this once)")
+    say("Starting Airflow.")
+    for number in ENDS:
+        signal.signal(number, _interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, arguments in COMPONENTS.items():
             processes[name] = _start(settings, name, arguments)
         _wait_until_ready(settings, processes)
         say(f"Airflow is ready: http://127.0.0.1:{settings.lakehouse_airflow_port}  user: admin")
-        if password:
-            say(f"password: {password}  (shown this once)")
         say("Ctrl-C stops it.")
         while True:
             _demand_alive(settings, processes)
@@ -57,6 +61,8 @@ def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     except KeyboardInterrupt:
         say("Stopping Airflow.")
     finally:
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C would leave processes behind
         _stop(list(processes.values()))
 
 

@@ -83,6 +83,7 @@ def test_a_person_logs_in_triggers_a_run_and_stops_it(
     family = psutil.Process(started.pid).children(recursive=True)
     listening = {listener.laddr.ip for member in family for listener in _listeners(member)}
     started.send_signal(signal.SIGINT)
+    started.send_signal(signal.SIGHUP)  # and the terminal is closed while it stops
     started.communicate(timeout=60)
 
     assert finished == "success"
@@ -106,12 +107,15 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path: Path) -> None:
 
 
 def _password(output: TextIO | None) -> str:
+    """The password that is said; returns when Airflow is ready."""
     assert output is not None
+    password = None
     for line in output:
         found = re.match(r"password: (\S+)", line)
-        if found:
-            return found.group(1)
-    raise AssertionError("no password was shown")
+        password = found.group(1) if found else password
+        if line.startswith("Airflow is ready: http://127.0.0.1:") and password:
+            return password
+    raise AssertionError("it did not get ready, or said no password")
 
 
 def _post(url: str, body: dict[str, Any], token: str | None = None) -> dict[str, Any]:
