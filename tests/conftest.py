@@ -6,20 +6,28 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
+IN_CI = bool(os.environ.get("CI"))
 
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """Real exports, recorded answers and oracles; they are health data and stay outside the project."""
+    """Real exports, recorded answers and oracles; they are health data and stay outside the project.
+
+    Who has none can still run everything else; in CI they have to be there.
+    """
     path = Path(os.environ.get("NIGHTSCOUT_TEST_DATA", PROJECT.parent / "shared" / "data"))
-    assert path.is_dir(), f"{path} does not exist: point NIGHTSCOUT_TEST_DATA at the folder of test data"
+    if not path.is_dir() and not IN_CI:
+        pytest.skip(f"no test data in {path}: set NIGHTSCOUT_TEST_DATA to the folder that holds it")
+    assert path.is_dir(), f"{path} does not exist: set NIGHTSCOUT_TEST_DATA to the folder of test data"
     return path
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """No test may pass by not running: a skipped one fails the session."""
+    """No test passes by not running: in CI a skipped one fails the session, elsewhere it is counted aloud."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and reporter.stats.get("skipped"):
-        reporter.write_line("A test was skipped: say what it needs, or run it.", red=True)
+    skipped = len(reporter.stats.get("skipped", [])) if reporter is not None else 0
+    if skipped:
+        reporter.write_line(f"\n{skipped} tests did not run (pytest -rs says why).", red=True)
+    if skipped and IN_CI:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
