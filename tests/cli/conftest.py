@@ -9,7 +9,7 @@ import pytest
 from tests.cli.homes import Commands, Home, forking_commands
 from tests.cli.sites import Front, fronted_site
 
-SECRET = "canary-0f1e2d3c4b5a6978"
+SECRET = "canary of the api secret"
 ZONE = "Europe/Berlin"
 
 
