@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import gettempdir
 
 import duckdb
 import pyarrow as pa
@@ -71,7 +70,7 @@ class Engine:
             "load iceberg",
             "set TimeZone = 'UTC'",
             f"set memory_limit = '{MEMORY}'",
-            f"set temp_directory = {literal(Path(gettempdir(), 'lakehouse-query'))}",
+            f"set temp_directory = {literal(self._home / 'spill')}",
             f"set allowed_directories = [{literal(f'{self._warehouse}/')}]",
             f"set allowed_paths = [{', '.join(map(literal, files))}]",
             "set enable_external_access = false",

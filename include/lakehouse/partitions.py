@@ -99,10 +99,12 @@ def all_of(conditions: Iterable[BooleanExpression]) -> BooleanExpression:
 
 def any_of(conditions: Iterable[BooleanExpression]) -> BooleanExpression:
     """True when a condition is; false of none."""
-    joined: BooleanExpression = AlwaysFalse()
-    for condition in conditions:
-        joined = Or(joined, condition)
-    return joined
+    found = list(conditions)
+    while len(found) > 1:  # in pairs: a chain as long as there are sites would be too deep to walk
+        found = [
+            Or(*found[at : at + 2]) if at + 1 < len(found) else found[at] for at in range(0, len(found), 2)
+        ]
+    return found[0] if found else AlwaysFalse()
 
 
 def packed(row_counts: Mapping[str, int], limit: int) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """Writing rows into an Iceberg table so that any number of tries leaves the same rows."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -9,7 +9,8 @@ from uuid import uuid4
 import pyarrow as pa
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, ValidationException
 from pyiceberg.expressions import AlwaysTrue, GreaterThanOrEqual, LessThanOrEqual
-from pyiceberg.io.pyarrow import ArrowScan
+from pyiceberg.io.pyarrow import ArrowScan, _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import FileScanTask, Table, Transaction
 from pyiceberg.table.metadata import TableMetadata
@@ -82,12 +83,13 @@ class _Attempt:
         self._incoming = incoming
         self._partitioning = partitioning
         self._properties = {COMMIT_ID: commit_id, ATTEMPT: uuid4().hex}
+        self._replaced: list[str] = []
+        self._written: list[DataFile] = []
         self._inserted = 0
         self._updated = 0
 
     def write(self, keys: int, superseded: int) -> Merged:
         """Compare group by group of partitions, then commit what differs, at once."""
-        transaction: Transaction | None = None
         incoming_rows = self._incoming.locate(self._held())
         files = self._files(incoming_rows)
         row_counts = {place: rows + _row_count(files[place]) for place, rows in incoming_rows.items()}
@@ -95,10 +97,9 @@ class _Attempt:
             current = self._read(self._table.schema(), [file for place in group for file in files[place]])
             changes = self._incoming.changes(group, current)
             if changes is not None:
-                transaction = transaction or _Transaction(self._table)
-                self._stage(transaction, changes, files)
-        if transaction is not None:
-            transaction.commit_transaction()
+                self._write_files(changes)
+        if self._replaced:
+            self._commit([partition for partition in self._replaced if files[partition]])
         return self.merged(keys, superseded)
 
     def merged(self, keys: int, superseded: int) -> Merged:
@@ -140,16 +141,22 @@ class _Attempt:
         """All rows of these files."""
         return ArrowScan(self._table.metadata, self._table.io, columns, AlwaysTrue()).to_table(files)
 
-    def _stage(
-        self, transaction: Transaction, changes: Changes, files: Mapping[str, Sequence[FileScanTask]]
-    ) -> None:
+    def _write_files(self, changes: Changes) -> None:
+        """Data files go to the disk at once, so that memory holds one group; the commit names them."""
         self._inserted += changes.inserted
         self._updated += changes.updated
-        filled = [partition for partition in changes.partitions if files[partition]]
-        if filled:
-            transaction.delete(self._partitioning.rows_in(filled), snapshot_properties=self._properties)
+        self._replaced += changes.partitions
         if len(changes.rows):
-            transaction.append(changes.rows, snapshot_properties=self._properties)
+            self._written += _dataframe_to_data_files(self._table.metadata, changes.rows, self._table.io)
+
+    def _commit(self, filled: Sequence[str]) -> None:
+        """Let the written files take the place of what the partitions `filled` hold."""
+        with _Transaction(self._table) as transaction:
+            if filled:
+                transaction.delete(self._partitioning.rows_in(filled), snapshot_properties=self._properties)
+            with transaction.update_snapshot(snapshot_properties=self._properties).merge_append() as append:
+                for file in self._written:
+                    append.append_data_file(file)
 
 
 class _Transaction(Transaction):

@@ -1,6 +1,7 @@
 """Queries see exactly one version and can change nothing."""
 
 import os
+import signal
 import threading
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from include.errors import BranchError, InputError, ServiceError
 from include.lakehouse import Branch, Lakehouse
 from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.schemas import RAW_TABLES
+from tests.lakehouse.crashing import started, write_and_die
 from tests.lakehouse.raw_rows import entry, frame, merge
 
 MARCH = datetime(2025, 3, 10, 12, tzinfo=UTC)
@@ -163,6 +165,22 @@ def test_a_branch_that_is_being_written_or_gone_is_told(lakehouse: Lakehouse, br
     lakehouse.drop_branch(branch.name)
     with pytest.raises(BranchError, match="was removed"):
         branch.query("select 1")
+
+
+def test_what_a_killed_writer_had_committed_is_part_of_the_version(lakehouse: Lakehouse) -> None:
+    branch = lakehouse.open_branch("first", None)
+    branch.refresh_views()
+    before = branch.head()
+    killed = started(write_and_die, branch.dbt_folder() / branch.dbt_environment()["LAKEHOUSE_DUCKDB_PATH"])
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    assert branch.head() != before
+    assert branch.query("select x from marts.kept").to_pylist() == [{"x": 7}]
+    lakehouse.promote("first", branch.head())
+    assert lakehouse.at().query("select x from marts.kept").to_pylist() == [{"x": 7}]
+    copy = lakehouse.open_branch("second", "first")
+    assert copy.query("select x from marts.kept").to_pylist() == [{"x": 7}]
+    assert copy.head() == lakehouse.at().head()
 
 
 def test_a_forked_process_makes_an_engine_of_its_own(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
