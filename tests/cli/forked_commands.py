@@ -29,7 +29,6 @@ Facts = dict[str, Any]
 
 def run(pipeline: Pipeline, request: Facts, run_id: str) -> None:
     """A run as the Dag does it: what fails goes to the verdict, and publish and close_run come always."""
-    ensure_manifest(pipeline.settings)
     lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
     assert lease is not None, f"{pipeline.leases.holder()} holds the lease"
     staged: list[Facts] = []
@@ -45,7 +44,7 @@ def run(pipeline: Pipeline, request: Facts, run_id: str) -> None:
             pipeline.build(branch)
             pipeline.promote(branch, pipeline.audit(branch))
     except Exception as error:  # noqa: BLE001 (any task may fail of anything)
-        failures["step"] = f"{type(error).__name__}: {error}"
+        failures["step"] = " ".join(f"{type(error).__name__}: {error}".split())
     try:
         pipeline.publish(lease)
         pipeline.verdict(staged, merged, failures)
@@ -82,6 +81,8 @@ def child(command: Facts, channels: list[int]) -> None:
         sys.stdin = os.fdopen(os.dup(0))
         os.environ.clear()
         os.environ.update(command["environment"])
+        if "request" in command:
+            ensure_manifest(Settings())
         if "largest_file" in command:
             size = command["largest_file"]
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))

@@ -90,6 +90,8 @@ class Home:
             "LAKEHOUSE_HOME": str(self.path),
             "LAKEHOUSE_POSTGRES_PORT": str(free_port()),
             "SITES_FILE": str(self.path.with_name(f"{self.path.name}-sites.yaml")),
+            # A forked process leaves without tidying up dbt's semaphores, which is no fault of a command.
+            "PYTHONWARNINGS": "ignore::UserWarning:multiprocessing.resource_tracker",
         } | self.settings
 
     def lakehouse(self, *arguments: str, typed: str = "", **settings: str) -> Done:

@@ -296,8 +296,8 @@ def test_a_site_that_moved_is_read_at_its_new_address(lake: Home, front: Front) 
 
 
 def test_a_shell_has_everything(lake: Home) -> None:
-    typed = "command -v airflow lakehouse; echo home=$AIRFLOW_HOME; lakehouse status --json\n"
-    done = lake.lakehouse("shell", typed=typed, SHELL="/bin/sh")
+    typed = "command -v airflow; command -v lakehouse; echo home=$AIRFLOW_HOME; lakehouse status --json\n"
+    done = lake.lakehouse("shell", typed=typed, SHELL="/bin/sh", NIGHTSCOUT_API_SECRET="")
     assert done.code == 0, done.err
     airflow, lakehouse, home, *status = done.out.splitlines()
     programs = Path(airflow).parent

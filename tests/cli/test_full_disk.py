@@ -19,7 +19,8 @@ def test_a_run_on_a_full_disk(lake: Home, full: str) -> None:
     largest_file = 0 if full == "from the start" else tables.stat().st_size
     done = lake.load(DAY, DAY, largest_file=largest_file)
     assert done.code == 1
-    assert says_that_the_disk_is_full(done.sentence)
+    (sentence,) = done.sentence.splitlines()
+    assert str(lake.path / "lake") in sentence
     assert lake.seen() == before
 
     done = lake.load(DAY, DAY)
@@ -30,18 +31,13 @@ def test_a_run_on_a_full_disk(lake: Home, full: str) -> None:
     assert {day["reading_date"]: day["reading_count"] for day in days}[DAY] > 200
 
 
-@pytest.mark.parametrize("largest_file", [0, 2_000, 30_000])
+@pytest.mark.parametrize("largest_file", [0, 30_000])
 def test_the_first_run_on_a_full_disk(empty: Home, largest_file: int) -> None:
-    """Postgres runs already; no room is left for staged answers, or for tables."""
+    """Postgres runs already; there is no room for a branch, or for its tables."""
     assert empty.lakehouse("connect").code == 0
-    assert empty.lakehouse("dbt", "--", "parse", "--quiet").code == 0
     done = empty.load(DAY, DAY, largest_file=largest_file)
     assert done.code == 1
-    assert says_that_the_disk_is_full(done.sentence)
+    (sentence,) = done.sentence.splitlines()
+    assert "the disk that holds" in sentence
+    assert "is full: free some space and run again" in sentence
     assert empty.status()["main"] is None
-
-
-def says_that_the_disk_is_full(sentence: str) -> bool:
-    (line,) = sentence.splitlines()
-    words = ("the disk that holds", "is full", "free some space")
-    return all(word in line for word in words)
