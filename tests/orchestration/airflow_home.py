@@ -7,6 +7,7 @@ while a fixture does, so that tests of other folders in the same process keep th
 import atexit
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from include.orchestration.environment import airflow_environment
+from include.run.transform import manifest_path
 from include.settings import PROJECT, Settings
 
 CATCHUP_DAYS = 4
@@ -24,6 +26,12 @@ atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 assert "airflow" not in sys.modules, "Airflow was imported before its environment was set"
 SETTINGS = Settings(lakehouse_home=HOME)
+PARSE = """
+import sys
+from include.run.transform import ensure_manifest
+from include.settings import Settings
+ensure_manifest(Settings(lakehouse_home=sys.argv[1]))
+"""
 os.environ |= {
     name: value
     for name, value in airflow_environment(SETTINGS, "test").items()
@@ -42,10 +50,9 @@ def lakehouse_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def manifest(lakehouse_home: Path) -> Path:
-    """dbt's manifest of the project as it is."""
-    from include.run.transform import ensure_manifest
-
-    return ensure_manifest(SETTINGS)
+    """dbt's manifest of the project as it is; made by another process, since dbt never closes its log."""
+    subprocess.run([sys.executable, "-c", PARSE, str(HOME)], check=True)
+    return manifest_path(SETTINGS)
 
 
 @pytest.fixture(scope="session")
