@@ -71,12 +71,7 @@ class EmbeddedLakehouse:
             record = self._versions.record(name)
             if record is not None and record.promoted_at is not None:
                 raise BranchError(f"branch {name} was promoted already: clear the whole run to start it anew")
-            folder = self._versions.create(name, base, run_id)
-            if base is None:
-                (folder / CATALOG_FILE).touch()
-                VersionCatalog(folder / CATALOG_FILE, self._versions.warehouse, nullcontext)
-                with writing(self._home, folder / FILE):
-                    pass  # both files hold a database once they were opened
+            self._versions.create(name, base, run_id, self._make_empty)
         return EmbeddedBranch(self._home, self._versions, name, base)
 
     def branch(self, name: str) -> EmbeddedBranch:
@@ -117,6 +112,7 @@ class EmbeddedLakehouse:
                 )
             if EmbeddedReference(self._home, self._versions, name).head() != expected_head:
                 raise BranchError(f"branch {name} changed after its audit: clear the whole run")
+            self._close_log(self._versions.path(name))
             self._flush(record)
             self._versions.make_main(name)
 
@@ -160,6 +156,16 @@ class EmbeddedLakehouse:
             branches=tuple(record.name for record in dropped if record.promoted_at is None),
             file_count=file_count,
         )
+
+    def _make_empty(self, folder: Path) -> None:
+        (folder / CATALOG_FILE).touch()
+        VersionCatalog(folder / CATALOG_FILE, self._versions.warehouse, nullcontext)
+        self._close_log(folder)
+
+    def _close_log(self, folder: Path) -> None:
+        """Let DuckDB make its file whole, alone. Raises BranchError while another process writes it."""
+        with writing(self._home, folder / FILE):
+            pass  # opening and closing is all it needs
 
     def _check_part_of_main(self, record: Record, main: str | None) -> None:
         successor = self._versions.record(main) if main else None

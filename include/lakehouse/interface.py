@@ -84,7 +84,8 @@ class Reference(Protocol):
     ) -> Iterator[pa.Table]:
         """Like `query`, in tables of at most about `rows` rows: for results too large to hold.
 
-        On a branch nobody can write models while the iterator is open: read it to its end or close it.
+        While the iterator is open this reference answers nothing else, and on a branch nobody can write
+        models: read it to its end or close it.
         """
 
     def copy_to_postgres(
@@ -177,8 +178,8 @@ class Lakehouse(Protocol):
         """Make branch `name` the version that main names: all tables of all layers, or nothing.
 
         Nothing to do when that was done before. Raises ConflictError when main is no longer the branch's
-        base, BranchError when the branch is missing or its head is not `expected_head`, or when it was
-        promoted and then rolled back.
+        base, BranchError when the branch is missing, is being written, or its head is not `expected_head`,
+        or when it was promoted and then rolled back.
         """
 
     def rollback(self, version: str) -> None:

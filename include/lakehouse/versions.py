@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -118,8 +118,11 @@ class Versions:
             return None
         return record
 
-    def create(self, name: str, base: str | None, run_id: str | None) -> Path:
-        """A new branch in place of what is there under this name. Raises BranchError without its base."""
+    def create(self, name: str, base: str | None, run_id: str | None, fill: Callable[[Path], None]) -> None:
+        """A new branch in place of what is there under this name; `fill` makes one that has no base.
+
+        Raises BranchError when the base is not kept.
+        """
         lineage: tuple[str, ...] = ()
         if base is not None:
             origin = self.record(base)
@@ -128,13 +131,13 @@ class Versions:
             lineage = (base, *(older for older in origin.lineage if self.path(older).exists()))
         draft = self._hidden(name)
         draft.mkdir()
-        for file in self.path(base).glob("[!.]*") if base else ():
-            if file.is_file() and file.name != RECORD:
-                shutil.copyfile(file, draft / file.name)
+        if base is None:
+            fill(draft)
+        else:
+            self._copy(base, draft)
         write_whole(draft / RECORD, Record(name, lineage, run_id, datetime.now(UTC)).as_json())
         self.remove(name)
         draft.rename(self.path(name))
-        return self.path(name)
 
     def remove(self, name: str) -> None:
         """Out of sight in one rename first, so that a kill cannot leave half a version."""
@@ -142,6 +145,11 @@ class Versions:
             hidden = self._hidden(name)
             self.path(name).rename(hidden)
             shutil.rmtree(hidden)
+
+    def _copy(self, base: str, draft: Path) -> None:
+        for file in self.path(base).glob("[!.]*"):
+            if file.is_file() and file.name != RECORD:
+                shutil.copyfile(file, draft / file.name)
 
     def make_main(self, name: str) -> None:
         """Let main name another version, in one rename that survives a power cut."""

@@ -115,6 +115,13 @@ def write_and_die(database: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def hold_open(database: Path, ready: Any, release: Any) -> None:
+    """Be a writer that is still there."""
+    with duckdb.connect(database):
+        ready.set()
+        release.wait()
+
+
 def count_events(home: Path, result: Any) -> None:
     """Tell how many files a run touches."""
     seen: list[str] = []

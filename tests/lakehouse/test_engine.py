@@ -13,7 +13,7 @@ from include.errors import BranchError, InputError, ServiceError
 from include.lakehouse import Branch, Lakehouse
 from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.schemas import RAW_TABLES
-from tests.lakehouse.crashing import started, write_and_die
+from tests.lakehouse.crashing import hold_open, processes, started, write_and_die
 from tests.lakehouse.raw_rows import entry, frame, merge
 
 MARCH = datetime(2025, 3, 10, 12, tzinfo=UTC)
@@ -177,10 +177,27 @@ def test_what_a_killed_writer_had_committed_is_part_of_the_version(lakehouse: La
     assert branch.head() != before
     assert branch.query("select x from marts.kept").to_pylist() == [{"x": 7}]
     lakehouse.promote("first", branch.head())
+    assert not [path for path in branch.dbt_folder().iterdir() if path.suffix == ".wal"]
     assert lakehouse.at().query("select x from marts.kept").to_pylist() == [{"x": 7}]
     copy = lakehouse.open_branch("second", "first")
     assert copy.query("select x from marts.kept").to_pylist() == [{"x": 7}]
     assert copy.head() == lakehouse.at().head()
+
+
+def test_a_branch_is_not_promoted_while_somebody_writes_it(lakehouse: Lakehouse) -> None:
+    branch = lakehouse.open_branch("first", None)
+    head = branch.head()
+    release, ready = processes.Event(), processes.Event()
+    database = branch.dbt_folder() / branch.dbt_environment()["LAKEHOUSE_DUCKDB_PATH"]
+    writer = started(hold_open, database, ready, release)
+    ready.wait()
+    with pytest.raises(BranchError, match="another process is writing it"):
+        lakehouse.promote("first", head)
+    assert lakehouse.main_version() is None
+    release.set()
+    writer.join()
+    lakehouse.promote("first", head)
+    assert lakehouse.main_version() == "first"
 
 
 def test_a_forked_process_makes_an_engine_of_its_own(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
