@@ -7,7 +7,9 @@ from typing import Any
 import polars as pl
 
 from include.ingestion.outcomes import FAILED, LEFT_OUT, SET_ASIDE, Outcomes
+from include.ingestion.spans import join_spans
 from include.lakehouse import Reference
+from include.nightscout.windows import Collection, Window
 from include.run.pipeline import Pipeline
 from include.schemas import COLLECTION_TABLE
 from include.serving.postgres import is_running
@@ -94,7 +96,8 @@ def _live(reference: Reference, table: str) -> dict[str, int]:
 
 
 def _waiting(outcomes: Outcomes) -> list[Row]:
-    """Reads that are in no table, with the reason, until a later read covers their window."""
+    """Reads that are in no table, with the reason: staged ones until they are merged, failed ones (nothing
+    was staged) until their window was read later."""
     merged = outcomes.merged_reads()
     rows = outcomes.rows.filter(pl.col("status").is_in([FAILED, LEFT_OUT, SET_ASIDE])).sort(
         "fetched_at", descending=True
@@ -103,4 +106,15 @@ def _waiting(outcomes: Outcomes) -> list[Row]:
     waiting = rows.filter(~pl.col("read_id").is_in(list(merged))).unique(
         "read_id", keep="first", maintain_order=True
     )
-    return waiting.select(columns).to_dicts()
+    listed = [row for row in waiting.iter_rows(named=True) if not _was_read_later(outcomes, row)]
+    return [{name: row[name] for name in columns} for row in listed]
+
+
+def _was_read_later(outcomes: Outcomes, row: Row) -> bool:
+    """Whether a failed read's window is covered by windows that were merged since."""
+    if row["status"] != FAILED:
+        return False
+    window = Window(row["site_id"], Collection(row["collection"]), row["window_start"], row["window_end"])
+    since = outcomes.read_since(window, row["fetched_at"])
+    covered = join_spans((later.start, later.end) for later in since)
+    return any(start <= window.start and window.end <= end for start, end in covered)

@@ -73,7 +73,9 @@ def forking_commands() -> Iterator[Commands]:
 
 def clean_environment() -> dict[str, str]:
     """The environment without what would be a setting."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(SET_BY_TESTS)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(SET_BY_TESTS)}
+    # A forked command leaves by os._exit; Python's tracker of semaphores then says so on standard error.
+    return kept | {"PYTHONWARNINGS": "ignore:resource_tracker:UserWarning"}
 
 
 @dataclass
