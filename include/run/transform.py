@@ -21,6 +21,7 @@ def dbt_paths(settings: Settings) -> dict[str, str]:
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
         "DBT_TARGET_PATH": str(settings.dbt_path),
         "DBT_LOG_PATH": str(settings.dbt_path / "logs"),
+        "DBT_LOG_LEVEL_FILE": "none",  # what matters is in the log of the task; dbt never closes its own
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "DO_NOT_TRACK": "1",
     }
