@@ -34,7 +34,7 @@ clean: ## Stop the embedded Postgres and remove everything under LAKEHOUSE_HOME
 
 .PHONY: test
 test: develop ## Every test that needs only Python
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not stack" tests
+	$(BIN)/pytest -n 2 --dist loadfile -m "not stack" tests
 
 .PHONY: test-stack
 test-stack: develop ## The tests with a real Nightscout server (needs Node and npm), and the long ones
