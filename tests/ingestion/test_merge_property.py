@@ -24,7 +24,7 @@ from tests.ingestion.rules import Answered, Known, LeftOutByTheRules, is_bad, me
 
 SITES = ("home", "other")
 TABLES = ("glucose_entries", "treatments", "quarantine", "ingest_outcomes")
-FEW = 6
+FEW = 5
 EXAMPLES = int(os.environ.get("MERGE_HISTORIES", FEW))  # set it to some hundreds for a long search
 
 Place = tuple[str, Collection]

@@ -1,6 +1,7 @@
 """The rules of a merge against the model of what the design demands, over random histories of a site."""
 
 import json
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,9 @@ from tests.ingestion.changes import ANCIENT, DOCUMENTS, HOURS, Changes, bounds, 
 from tests.ingestion.memory import MemoryRuns, known_after
 from tests.ingestion.model import window_of
 from tests.ingestion.rules import Known, LeftOutByTheRules, is_bad, merge_by_the_rules
+
+FEW = 300
+EXAMPLES = int(os.environ.get("MERGE_RULES", FEW))  # set it to some thousands for a long search
 
 changed = st.lists(change, max_size=3)
 read = st.tuples(st.just("read"), bounds, st.none() | numbers)
@@ -112,7 +116,7 @@ class History(MemoryRuns):
 
 
 @given(collection=st.sampled_from(Collection), prunes=st.booleans(), steps=histories)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES, derandomize=EXAMPLES <= FEW, deadline=None)
 def test_any_history_ends_as_the_rules_demand(
     collection: Collection, prunes: bool, steps: list[tuple[Any, ...]]
 ) -> None:
