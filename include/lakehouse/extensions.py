@@ -4,6 +4,7 @@ import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import get_ident
 
 import duckdb
 
@@ -15,19 +16,29 @@ _EXTENSIONS = ("avro", "iceberg", "postgres_scanner")
 def extension_directory(home: Path) -> Path:
     """A folder below `home` in which DuckDB finds its extensions; may be made by many processes at once.
 
-    Raises ServiceError when an extension's package is not installed.
+    A link is made only for a file that DuckDB's makers signed; connections then load it unchecked, which
+    saves each of them a quarter of a CPU second.
+    Raises ServiceError when an extension's package is not installed or does not hold the signed file.
     """
     root = home / "extensions"
     folder = root / f"v{duckdb.__version__}" / _platform()
     folder.mkdir(parents=True, exist_ok=True)
-    for name in _EXTENSIONS:
-        _link(folder / f"{name}.duckdb_extension", _packaged(name))
+    links = {folder / f"{name}.duckdb_extension": _packaged(name) for name in _EXTENSIONS}
+    missing = {link: target for link, target in links.items() if not _is_linked(link, target)}
+    if missing:
+        _check_signatures(tuple(links.values()))
+        for link, target in missing.items():
+            _link(link, target)
     return root
 
 
 def engine_configuration(directory: Path) -> dict[str, str | bool | int | float | list[str]]:
     """Configuration of every DuckDB connection of the project."""
-    return {"extension_directory": str(directory), "autoinstall_known_extensions": "false"}
+    return {
+        "extension_directory": str(directory),
+        "allow_unsigned_extensions": "true",
+        "autoinstall_known_extensions": "false",
+    }
 
 
 @cache
@@ -48,10 +59,22 @@ def _packaged(name: str) -> Path:
     )
 
 
+@cache
+def _check_signatures(files: tuple[Path, ...]) -> None:
+    with duckdb.connect() as database:  # which by default loads nothing that is not signed
+        for file in files:
+            try:
+                database.load_extension(str(file))
+            except duckdb.Error as error:
+                raise ServiceError(f"DuckDB refuses {file}: run `make` again ({error})") from error
+
+
+def _is_linked(link: Path, target: Path) -> bool:
+    return link.is_symlink() and link.readlink() == target
+
+
 def _link(link: Path, target: Path) -> None:
-    if link.is_symlink() and link.readlink() == target:
-        return
-    draft = link.with_name(f".{link.name}.{os.getpid()}")
+    draft = link.with_name(f".{link.name}.{os.getpid()}-{get_ident()}")
     draft.unlink(missing_ok=True)
     draft.symlink_to(target)
     draft.replace(link)

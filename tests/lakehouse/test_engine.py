@@ -240,6 +240,19 @@ def test_links_follow_a_moved_environment(tmp_path: Path) -> None:
     assert link.readlink() == target
 
 
+def test_only_signed_extensions_are_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linked = extension_directory(tmp_path / "first")
+    (original,) = linked.rglob("avro.duckdb_extension")
+    content = bytearray(original.read_bytes())
+    content[1000] ^= 1
+    forged = tmp_path / "avro.duckdb_extension"
+    forged.write_bytes(content)
+    monkeypatch.setattr("include.lakehouse.extensions._packaged", lambda _: forged)
+    with pytest.raises(ServiceError, match=r"DuckDB refuses .*avro.*signature"):
+        extension_directory(tmp_path / "second")
+    assert not [path for path in (tmp_path / "second").rglob("*") if path.is_symlink()]
+
+
 def test_a_missing_extension_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("include.lakehouse.extensions.find_spec", lambda _: None)
     with pytest.raises(ServiceError, match=r"duckdb-extension-avro==1\.5\.5"):
