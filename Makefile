@@ -37,7 +37,7 @@ test: develop ## Every test that needs only Python
 	$(BIN)/pytest -n 2 --dist loadfile -m "not stack" tests
 
 .PHONY: test-stack
-test-stack: develop ## The tests with a real Nightscout server (needs Node and npm), and the long ones
+test-stack: develop ## The tests with a real Nightscout server (needs Node and npm) and a live Airflow, and the long ones
 	@command -v npm >/dev/null && command -v node >/dev/null || { \
 		echo "make test-stack starts a real Nightscout server: install Node.js 20 or newer with npm, then try again." >&2; exit 1; }
 	$(BIN)/pytest -m stack tests
