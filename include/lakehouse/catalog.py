@@ -9,11 +9,13 @@ from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.update import TableRequirement, TableUpdate
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from include.errors import BranchError, ServiceError
+from include.lakehouse.disk import full_disk, says_full
 from include.lakehouse.interface import RAW
 from include.schemas import RAW_TABLES, iceberg_schema, partition_spec
 
@@ -31,26 +33,30 @@ Guard = Callable[[], AbstractContextManager[None]]
 
 
 class VersionCatalog(SqlCatalog):
-    """A SqlCatalog that keeps no connection open, and commits only while `guard` lets it."""
+    """A SqlCatalog that keeps no connection open, and commits only while `guard` lets it.
+
+    Whatever is asked of it raises ServiceError when its file cannot be written or read.
+    """
 
     def __init__(self, database: Path, warehouse: Path, guard: Guard | None) -> None:
         self._guard = guard
         uri = f"sqlite:///file:{database}?mode=rw&uri=true"  # readers too must finish what a kill left
-        super().__init__("lake", uri=uri, warehouse=f"file://{warehouse}")
+        with _usable(database):
+            super().__init__("lake", uri=uri, warehouse=f"file://{warehouse}")
         self.engine.dispose()
         self.engine = create_engine(uri, poolclass=NullPool)  # nothing to close, nothing that a fork inherits
+
+        @event.listens_for(self.engine, "handle_error")
+        def tell(context: ExceptionContext) -> None:
+            if isinstance(context.original_exception, sqlite3.OperationalError):
+                raise _unusable(database, context.original_exception) from context.original_exception
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
     ) -> CommitTableResponse:
-        """Commit while the guard is held. Raises ServiceError when the catalog's file cannot be written."""
-        try:
-            with self.writable():
-                return super().commit_table(table, requirements, updates)
-        except OperationalError as error:
-            raise ServiceError(
-                f"the lake's catalog cannot be written ({error.orig}): check that the disk is not full"
-            ) from error
+        """Commit while the guard is held. Raises BranchError when this catalog may not change."""
+        with self.writable():
+            return super().commit_table(table, requirements, updates)
 
     @contextmanager
     def writable(self) -> Iterator[None]:
@@ -62,8 +68,8 @@ class VersionCatalog(SqlCatalog):
 
 
 def table_locations(database: Path) -> dict[str, str]:
-    """Metadata file of every table, by `namespace.table`."""
-    with closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as connection:
+    """Metadata file of every table, by `namespace.table`. Raises ServiceError."""
+    with _usable(database), closing(sqlite3.connect(f"file:{database}?mode=rw", uri=True)) as connection:
         return dict(
             connection.execute(
                 "select table_namespace || '.' || table_name, metadata_location from iceberg_tables"
@@ -95,3 +101,19 @@ def _create(catalog: VersionCatalog, name: str) -> Table:
             )
         except TableAlreadyExistsError:  # another process was faster
             return catalog.load_table((RAW, name))
+
+
+@contextmanager
+def _usable(database: Path) -> Iterator[None]:
+    """Turn what SQLite says of its file into one sentence. Raises ServiceError."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OperationalError) as error:
+        raise _unusable(database, error) from error
+
+
+def _unusable(database: Path, error: sqlite3.OperationalError | OperationalError) -> ServiceError:
+    if says_full(error):
+        return full_disk(database)
+    said = error.orig if isinstance(error, OperationalError) else error
+    return ServiceError(f"{database} cannot be used ({said}): see that its disk is not full and run again")

@@ -10,6 +10,7 @@ from pathlib import Path
 from include.errors import ServiceError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL_WORDS = (*map(os.strerror, _FULL), "database or disk is full")
 
 
 @contextmanager
@@ -19,13 +20,21 @@ def usable_disk(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise ServiceError(
-                f"the disk that holds {place} is full: free some space and run again"
-            ) from error
+            raise full_disk(place) from error
         raise ServiceError(
             f"{error.filename or place} cannot be used ({error.strerror or error}): "
             "let LAKEHOUSE_HOME name a folder that this user can write"
         ) from error
+
+
+def says_full(said: object) -> bool:
+    """Whether an error of DuckDB, SQLite or dbt passes on that the disk is full."""
+    return any(words in str(said) for words in _FULL_WORDS)
+
+
+def full_disk(place: Path) -> ServiceError:
+    """What is said of a full disk."""
+    return ServiceError(f"the disk that holds {place} is full: free some space and run again")
 
 
 @contextmanager
