@@ -163,7 +163,7 @@ class EmbeddedLakehouse:
         self._close_log(folder)
 
     def _close_log(self, folder: Path) -> None:
-        """Let DuckDB make its file whole, alone. Raises BranchError while another process writes it."""
+        """Let DuckDB make its file whole, alone. Raises BranchError while others write it, ServiceError."""
         with writing(self._home, folder / FILE):
             pass  # opening and closing is all it needs
 

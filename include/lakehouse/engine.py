@@ -12,12 +12,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from include.errors import BranchError, InputError
+from include.errors import BranchError, InputError, ServiceError
+from include.lakehouse.disk import full_disk, says_full
 from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.lakehouse.interface import RAW
 
 CATALOG = "lake"  # the views in the file name it, so it must always be attached as this
 FILE = "lake.duckdb"
+LOGS = tuple(f"{FILE}.wal{kind}" for kind in ("", ".checkpoint", ".recovery"))  # what writers may leave
 MEMORY = "1GB"  # a query that needs more goes to the disk
 
 Parameters = Sequence[object] | Mapping[str, object]
@@ -34,9 +36,12 @@ class Engine:
         self._process = 0
 
     def tables(self, sql: str, parameters: Parameters, rows: int) -> Iterator[pa.Table]:
-        """The result of one query, at least one table, each of about `rows` rows. Raises InputError."""
+        """The result of one query, at least one table, each of about `rows` rows.
+
+        Raises InputError for what cannot be asked, ServiceError when it needs more room than the disk has.
+        """
         _check_is_query(sql)
-        with self._attached() as connection, _clear_words():
+        with _room(self._home), self._attached() as connection, _clear_words():
             reader = connection.execute(sql, _bindable(parameters)).to_arrow_reader(rows)
             empty = True
             for batch in reader:
@@ -64,7 +69,7 @@ class Engine:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(config=engine_configuration(extension_directory(self._home)))
-        files = [self._database, self._database.with_name(f"{FILE}.wal")]
+        files = [self._database, *map(self._database.with_name, LOGS)]
         for statement in (
             "load avro",
             "load iceberg",
@@ -82,11 +87,16 @@ class Engine:
 
 @contextmanager
 def writing(home: Path, database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The file of a branch, open for writing; created when absent."""
-    with _one_at_a_time(database):
-        connection = duckdb.connect(database, config=engine_configuration(extension_directory(home)))
-    with connection:
-        yield connection
+    """The file of a branch, open for writing; created when absent, whole and without a log at the end.
+
+    Raises BranchError when another process writes it, ServiceError when the disk is full.
+    """
+    with _room(database):
+        with _one_at_a_time(database):
+            connection = duckdb.connect(database, config=engine_configuration(extension_directory(home)))
+        with connection:
+            yield connection
+            connection.execute("checkpoint")  # what closing does too, but without a word when it fails
 
 
 def show_tables(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str]) -> None:
@@ -118,9 +128,25 @@ def _one_at_a_time(database: Path) -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.ConnectionException, duckdb.BinderException) as error:
+        if says_full(error):
+            raise
         raise BranchError(
             f"{database} cannot be opened: it was removed, or another process is writing it ({error})"
         ) from error
+
+
+@contextmanager
+def _room(place: Path) -> Iterator[None]:
+    """Turn what DuckDB says of a disk into one sentence. Raises ServiceError."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if says_full(error):
+            raise full_disk(place) from error
+        if isinstance(error, duckdb.IOException | duckdb.FatalException):
+            said = str(error).partition("\n")[0]
+            raise ServiceError(f"{place} cannot be used ({said}): check its disk and run again") from error
+        raise
 
 
 def _bindable(parameters: Parameters) -> list[object] | dict[str, object]:
@@ -128,8 +154,10 @@ def _bindable(parameters: Parameters) -> list[object] | dict[str, object]:
 
 
 def _check_is_query(sql: str) -> None:
-    with _clear_words():
+    try:
         statements = duckdb.extract_statements(sql)
+    except duckdb.Error as error:
+        raise _unanswerable(error) from error
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
         raise InputError(
             "only a single query can be asked, such as: select * from marts.mrt_glucose_overview"
@@ -141,4 +169,10 @@ def _clear_words() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise InputError(f"the query cannot be answered: {error}") from error
+        if says_full(error):
+            raise
+        raise _unanswerable(error) from error
+
+
+def _unanswerable(error: duckdb.Error) -> InputError:
+    return InputError(f"the query cannot be answered: {error}")

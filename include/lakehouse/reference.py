@@ -15,7 +15,7 @@ from pyiceberg.table import Table
 from include.errors import BranchError
 from include.lakehouse.catalog import VersionCatalog, raw_table, table_locations
 from include.lakehouse.disk import usable_disk
-from include.lakehouse.engine import FILE, Engine, Parameters, show_tables, writing
+from include.lakehouse.engine import FILE, LOGS, Engine, Parameters, show_tables, writing
 from include.lakehouse.extensions import extension_directory
 from include.lakehouse.interface import MODEL_SCHEMAS, RAW
 from include.lakehouse.postgres_copy import copy_models
@@ -60,9 +60,9 @@ class EmbeddedReference:
         return copy_models(self._home, self.folder / FILE, models, postgres, staging_schema)
 
     def head(self) -> str:
-        """Fingerprint of the tables' metadata and of the engine's file, its log included."""
+        """Fingerprint of the tables' metadata and of the engine's file, its logs included."""
         digest = sha256(repr(sorted(self.locations().items())).encode())
-        for path in (self.folder / FILE, self.folder / f"{FILE}.wal"):
+        for path in map(self.folder.joinpath, (FILE, *LOGS)):
             if path.exists():
                 with path.open("rb") as file:
                     while chunk := file.read(1 << 20):

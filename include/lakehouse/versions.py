@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -158,7 +158,8 @@ class Versions:
         link.symlink_to(Path(_VERSIONS, name))
         link.replace(self._main)
         flush(self.lake)
-        self._settle()
+        with suppress(OSError):  # on a full disk: it is main all the same, and the next change settles it
+            self._settle()
 
     def _settle(self) -> None:
         """Finish what a killed process left: main's time of promotion unwritten, hidden folders."""
