@@ -78,12 +78,13 @@ class Outcomes:
         return set(self._merged()["read_id"])
 
     def merged_before(self, instant: datetime) -> set[str]:
-        """`read_id` of every read that a run merged which fetched nothing since this instant.
+        """`read_id` of every read that a run merged which read or tried nothing since this instant.
 
-        A left-over may have been fetched long before it was merged; what its run fetched itself was not.
+        A left-over may have been fetched long before it was merged; what its run tried itself was not.
         """
-        merged_at = self._merged().with_columns(pl.col("fetched_at").max().over("lease_number"))
-        return set(merged_at.filter(pl.col("fetched_at") < instant)["read_id"])
+        runs = self.rows.with_columns(pl.col("fetched_at").max().over("lease_number").alias("run_at"))
+        old = runs.filter(pl.col("status") == MERGED, pl.col("run_at") < instant)
+        return set(old["read_id"])
 
     def whole(self) -> dict[tuple[str, Collection], list[Span]]:
         """What windows read whole cover, per site and collection: disjoint half-open spans, ascending."""

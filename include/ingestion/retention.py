@@ -6,13 +6,14 @@ from include.ingestion.outcomes import Outcomes
 from include.ingestion.stage import Stage
 
 
-def forget_merged_reads(stage: Stage, outcomes_of_main: Outcomes, fetched_before: datetime) -> int:
-    """Delete staged answers of before that instant which an outcome on main covers; gives their number.
+def forget_merged_reads(stage: Stage, outcomes_of_main: Outcomes, merged_before: datetime) -> int:
+    """Delete staged answers that main has covered since before that instant; gives their number.
 
-    What no outcome covers stays however old it is: the next run merges it.
+    The age of an answer itself says nothing: a left-over may be merged long after it was fetched, and a
+    rollback needs it from then on. What no outcome covers stays however old it is: the next run merges it.
     """
-    merged = outcomes_of_main.merged_reads()
-    old = [read for read in stage.reads() if read.read_id in merged and read.fetched_at < fetched_before]
+    covered = outcomes_of_main.merged_before(merged_before)
+    old = [read for read in stage.reads() if read.read_id in covered]
     for read in old:
         stage.remove(read)
     return len(old)

@@ -109,6 +109,8 @@ def test_a_read_is_as_old_as_the_run_that_merged_it() -> None:
         row(1, 2, fetched_at=START, lease_number=2),
         row(2, 3, fetched_at=START + timedelta(days=40), lease_number=2),
         row(3, 4, fetched_at=START, status="set_aside"),
+        row(4, 5, fetched_at=START, lease_number=3),
+        row(5, 6, fetched_at=START + timedelta(days=40), lease_number=3, status="failed"),
     )
     assert {read.split()[1] for read in known.merged_before(START + timedelta(days=30))} == {"0"}
 

@@ -1,4 +1,4 @@
-"""Staged answers are deleted when main covers them and they are old; never before."""
+"""Staged answers are deleted when main has covered them for long; never before."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -20,23 +20,43 @@ def staged(stage: Stage, branch: str, fetched_at: datetime) -> StagedRead:
     return stage.write(window, answer, kind="window", origin="o", run_id=branch, branch=branch)
 
 
-def outcomes_with(reads: list[StagedRead]) -> Outcomes:
-    rows = [{"read_id": read.read_id, "status": "merged", "kind": "window"} for read in reads]
+def outcomes_of(*runs: list[StagedRead], status: str = "merged") -> Outcomes:
+    """Those of main: each run holds one lease and merged its reads."""
+    rows = [
+        {
+            "read_id": read.read_id,
+            "status": status,
+            "kind": "window",
+            "fetched_at": read.fetched_at,
+            "lease_number": lease_number,
+        }
+        for lease_number, reads in enumerate(runs)
+        for read in reads
+    ]
     return Outcomes(pl.DataFrame(rows, schema=Outcomes.empty().rows.schema))
 
 
 def test_only_old_answers_that_main_covers_go(stage: Stage) -> None:
-    old, old_left_over, young = (
+    old, uncovered, young = (
         staged(stage, "old", FETCHED),
-        staged(stage, "left-over", FETCHED),
+        staged(stage, "uncovered", FETCHED),
         staged(stage, "young", FETCHED + 2 * DAY),
     )
-    assert forget_merged_reads(stage, outcomes_with([old, young]), FETCHED + DAY) == 1
-    assert stage.reads() == [old_left_over, young]
+    assert forget_merged_reads(stage, outcomes_of([old], [young]), FETCHED + DAY) == 1
+    assert stage.reads() == [uncovered, young]
+
+
+def test_a_left_over_stays_as_long_as_the_answers_it_was_merged_with(stage: Stage) -> None:
+    """Fetched long ago, merged just now: a rollback would have to load it again from here."""
+    left_over = staged(stage, "left-over", FETCHED)
+    fetched = staged(stage, "merges", FETCHED + 31 * DAY)
+    outcomes = outcomes_of([left_over, fetched])
+    assert forget_merged_reads(stage, outcomes, FETCHED + 2 * DAY) == 0
+    assert stage.reads() == [left_over, fetched]
+    assert forget_merged_reads(stage, outcomes, FETCHED + 32 * DAY) == 2
 
 
 def test_an_outcome_that_was_not_merged_covers_nothing(stage: Stage) -> None:
     read = staged(stage, "old", FETCHED)
-    rows = outcomes_with([read]).rows.with_columns(pl.lit("set_aside").alias("status"))
-    assert forget_merged_reads(stage, Outcomes(rows), FETCHED + DAY) == 0
+    assert forget_merged_reads(stage, outcomes_of([read], status="set_aside"), FETCHED + DAY) == 0
     assert stage.reads() == [read]
