@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from include.ingestion.documents import read_document
 from include.ingestion.outcomes import WINDOW
 from include.ingestion.stage import Stage, StagedRead
-from include.ingestion.state import FILTER_FIELD, filter_values, versions
+from include.ingestion.state import filter_values, versions
 from include.ingestion.validate import Validation, accepted_rows, quarantined_rows, validate
 from include.nightscout.windows import EPOCH, Collection, Window
 from include.schemas import COLLECTION_TABLE, RAW_TABLES
@@ -103,7 +103,7 @@ def _brought(stage: Stage, read: StagedRead) -> Brought:
     accepted, quarantined = accepted_rows(stage, read), quarantined_rows(stage, read)
     instants = accepted[RAW_TABLES[COLLECTION_TABLE[collection]].instant or ""]
     glucose = _glucose(collection, accepted)
-    values = filter_values(collection, accepted[FILTER_FIELD[collection]])
+    values = filter_values(collection, accepted[collection.filter_field])
     return Brought(
         identifiers=accepted["_id"],
         version=versions(accepted["content_hash"]),
@@ -131,7 +131,7 @@ def _oldest(collection: Collection, accepted: NDArray[Any], quarantined: Sequenc
     """The least filter value; a document that has none (no window selects it) does not count."""
     is_text = collection is Collection.TREATMENTS
     kind, dtype = (str, pl.String) if is_text else ((int, float), pl.Float64)
-    found = [read_document(text).document.get(FILTER_FIELD[collection]) for text in quarantined]
+    found = [read_document(text).document.get(collection.filter_field) for text in quarantined]
     usable = [value for value in found if isinstance(value, kind) and not isinstance(value, bool)]
     refused = filter_values(collection, pl.Series(usable, dtype=dtype, strict=False))
     values = np.concatenate([accepted, refused])

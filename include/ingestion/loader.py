@@ -10,8 +10,8 @@ from include.errors import StageError
 if TYPE_CHECKING:
     import pyarrow
 
-# dlt reads these at its import: no search for secrets in Airflow (seconds), no telemetry, no state elsewhere.
-_DLT_ENVIRONMENT = {
+# dlt reads these at its import. Without the first it imports Airflow to look for secrets: five seconds.
+DLT_ENVIRONMENT = {
     "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RESTORE_FROM_DESTINATION": "false",
@@ -25,7 +25,7 @@ def load_parquet(table: "pyarrow.Table", target: Path, pipelines_dir: Path) -> N
     `pipelines_dir` must be fresh: dlt would finish what a killed load left there, and ignore this table.
     Raises the OSError of a volume that cannot be written, StageError when dlt gave anything but one file.
     """
-    os.environ.update(_DLT_ENVIRONMENT)
+    os.environ.update(DLT_ENVIRONMENT)
     import dlt
     from dlt.common.destination.exceptions import DestinationTerminalException
 

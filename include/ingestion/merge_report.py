@@ -26,15 +26,6 @@ class MergeReport:
     last_instant: datetime | None = None
     mean_glucose_mg_dl: float | None = None
 
-    @property
-    def merged_sites(self) -> list[str]:
-        """Sites of which something was merged."""
-        return sorted(self.counts)
-
-    def total(self, count: str) -> int:
-        """One of the counts, over all sites and collections."""
-        return sum(of[count] for collections in self.counts.values() for of in collections.values())
-
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe."""
         return {
@@ -47,13 +38,17 @@ class MergeReport:
         }
 
 
-def report_of(outcomes: Iterable[Mapping[str, Any]], mean_glucose_mg_dl: float | None) -> MergeReport:
-    """The report of a merge, from the outcomes that it wrote."""
+def report_of(
+    outcomes: Iterable[Mapping[str, Any]], damaged: Mapping[str, str], mean_glucose_mg_dl: float | None
+) -> MergeReport:
+    """The report of a merge, from the outcomes that it wrote, and the reason by site of damaged manifests:
+    of those there is no outcome."""
     rows = list(outcomes)
     merged = [row for row in rows if row["status"] == MERGED]
     return MergeReport(
         counts=_counts(merged),
-        left_out={
+        left_out=dict(damaged)
+        | {
             row["site_id"]: row["message"]
             for status in (FAILED, LEFT_OUT)  # the latter names all reasons of its site
             for row in rows

@@ -126,10 +126,6 @@ class Outcomes:
         """Ids of the sites in this lake that are not the demo site, sorted."""
         return sorted(site_id for site_id, origin in self.origins().items() if origin != DEMO_ORIGIN)
 
-    def written_under(self, lease_number: int) -> pl.DataFrame:
-        """The outcomes that the run holding this lease wrote."""
-        return self.rows.filter(pl.col("lease_number") == lease_number)
-
     def _merged(self) -> pl.DataFrame:
         return self.rows.filter(pl.col("status") == MERGED)
 

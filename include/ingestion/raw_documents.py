@@ -11,8 +11,7 @@ from pyiceberg.expressions import And, BooleanExpression
 from pyiceberg.table import Table
 
 from include.ingestion.spans import Span, join_spans
-from include.ingestion.state import FILTER_FIELD
-from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
+from include.nightscout.windows import Collection, Window
 
 MOST_KEYS = 200  # PyIceberg prunes no file by a longer list
 
@@ -32,7 +31,7 @@ class RawDocuments:
     def __init__(self, table: Table, site_id: str, collection: Collection) -> None:
         self._table = table
         self._collection = collection
-        self._columns = (*_LIGHT, FILTER_FIELD[collection])
+        self._columns = (*_LIGHT, collection.filter_field)
         self._of_site = _equal("site_id", site_id)
         self._is_empty = table.current_snapshot() is None
 
@@ -80,7 +79,5 @@ class RawDocuments:
         return pl.DataFrame(scan.to_arrow().select(self._columns))
 
     def _selects(self, span: Span) -> BooleanExpression:
-        field, (start, end) = FILTER_FIELD[self._collection], span
-        if self._collection is Collection.ENTRIES:
-            return And(_at_least(field, float(milliseconds(start))), _below(field, float(milliseconds(end))))
-        return And(_at_least(field, iso_milliseconds(start)), _below(field, iso_milliseconds(end)))
+        field, (start, end) = self._collection.filter_field, map(self._collection.filter_bound, span)
+        return And(_at_least(field, start), _below(field, end))

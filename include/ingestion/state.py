@@ -12,11 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
+from include.nightscout.windows import Collection, Window
 
 IN_RAW = -1  # the row of this version lies in the raw table, not in a staged read
 LIVE = 0  # of `deleted_us`
-FILTER_FIELD = {Collection.ENTRIES: "date", Collection.TREATMENTS: "created_at"}
 
 Documents = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -33,10 +32,8 @@ def filter_values(collection: Collection, values: pl.Series) -> NDArray[Any]:
 
 def are_selected(window: Window, values: NDArray[Any]) -> Flags:
     """Which filter values the filter of the window selects."""
-    start: Any = float(milliseconds(window.start))
-    end: Any = float(milliseconds(window.end))
-    if window.collection is not Collection.ENTRIES:
-        start, end = iso_milliseconds(window.start).encode(), iso_milliseconds(window.end).encode()
+    bounds = (window.collection.filter_bound(bound) for bound in (window.start, window.end))
+    start, end = np.array(list(bounds), dtype=values.dtype)
     is_selected: Flags = (values >= start) & (values < end)
     return is_selected
 

@@ -43,7 +43,6 @@ class EmbeddedLakehouse:
                 promoted_at=record.promoted_at,
                 is_main=record.name == main,
                 is_superseded=record.name != main and record.name not in ancestors,
-                location=str(self._versions.path(record.name)),
                 format=record.format,
             )
             for record in records

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog
 from pyiceberg.table import Table
 
 LAKE_FORMAT = 1  # raised whenever an older program could misread the lake
@@ -28,7 +27,7 @@ class Version:
     """A promoted state of all tables of all layers.
 
     `is_superseded`: main was rolled back past it, so its changes are not part of main.
-    `location` is for people who look at files; `format` is the LAKE_FORMAT it was written with.
+    `format` is the LAKE_FORMAT it was written with.
     """
 
     name: str
@@ -37,7 +36,6 @@ class Version:
     promoted_at: datetime
     is_main: bool
     is_superseded: bool
-    location: str
     format: int
 
 
@@ -111,9 +109,6 @@ class Branch(Reference, Protocol):
 
         A commit raises BranchError once the branch was promoted, so that a late writer cannot touch main.
         """
-
-    def catalog(self) -> Catalog:
-        """The PyIceberg catalog of this branch."""
 
     def refresh_views(self) -> None:
         """Let `raw.*` in the engine show the tables as they are now, empty ones too.

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
@@ -84,10 +83,6 @@ class EmbeddedBranch(EmbeddedReference):
     def __init__(self, home: Path, versions: Versions, name: str, base: str | None) -> None:
         super().__init__(home, versions, name)
         self.base = base
-
-    def catalog(self) -> Catalog:
-        """See `interface.Branch.catalog`."""
-        return self._catalog
 
     def table(self, name: str) -> Table:
         """See `interface.Branch.table`."""

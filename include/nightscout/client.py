@@ -58,7 +58,7 @@ class Client:
         self._page_count = page_count
 
     def read_window(self, window: Window) -> Answer:
-        """Every document that the window's filter selects (see `selects`), in the order of the requests.
+        """Every document that the window's filter selects, in the order of the requests.
 
         A full page may have been cut: its window is asked again in two halves. A document that the filter
         cannot have selected means that the site ignores it, and nothing it says about a window is used.

@@ -1,8 +1,4 @@
-"""What is asked of a site, as path and query, and whether an answer can be one to that question.
-
-Bounds are written in the one form that a site compares as meant: entries by `date` in epoch milliseconds
-(ISO text or seconds select everything there), treatments by `created_at` as UTC text with milliseconds.
-"""
+"""What is asked of a site, as path and query, and whether an answer can be one to that question."""
 
 import re
 from datetime import UTC, datetime
@@ -22,15 +18,15 @@ def path_of(collection: Collection) -> str:
 
 def window_request(window: Window, count: int) -> str:
     """Asks for at most `count` documents of a window."""
-    field = f"find[{_date_field(window.collection)}]"
-    start, end = _bound(window.collection, window.start), _bound(window.collection, window.end)
+    field = f"find[{window.collection.filter_field}]"
+    start, end = window.collection.filter_bound(window.start), window.collection.filter_bound(window.end)
     return f"{path_of(window.collection)}?{field}[$gte]={start}&{field}[$lt]={end}&count={count}"
 
 
 def older_request(collection: Collection, before: datetime) -> str:
     """Asks for one document from before an instant."""
-    bound = _bound(collection, before)
-    return f"{path_of(collection)}?find[{_date_field(collection)}][$lt]={bound}&count=1"
+    bound = collection.filter_bound(before)
+    return f"{path_of(collection)}?find[{collection.filter_field}][$lt]={bound}&count=1"
 
 
 def look_up_requests(collection: Collection, document_id: str) -> list[str]:
@@ -67,16 +63,6 @@ def contradicts(
         return False
     instant = _instant(created_at)
     return instant is None or instant >= end or (start is not None and instant < start)
-
-
-def _date_field(collection: Collection) -> str:
-    return "date" if collection is Collection.ENTRIES else "created_at"
-
-
-def _bound(collection: Collection, instant: datetime) -> str:
-    if collection is Collection.ENTRIES:
-        return str(milliseconds(instant))
-    return iso_milliseconds(instant)
 
 
 def _instant(created_at: str) -> datetime | None:

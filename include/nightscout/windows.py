@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
@@ -14,6 +14,18 @@ class Collection(StrEnum):
 
     ENTRIES = "entries"
     TREATMENTS = "treatments"
+
+    @property
+    def filter_field(self) -> str:
+        """The field of a document by which a site filters this collection."""
+        return "date" if self is Collection.ENTRIES else "created_at"
+
+    def filter_bound(self, instant: datetime) -> int | str:
+        """An instant in the one form that a site compares as meant: a number for entries, else text.
+
+        ISO text or seconds select every entry there.
+        """
+        return milliseconds(instant) if self is Collection.ENTRIES else iso_milliseconds(instant)
 
 
 def utc_now() -> datetime:
@@ -89,21 +101,3 @@ class Window:
             datetime.fromisoformat(window["start"]),
             datetime.fromisoformat(window["end"]),
         )
-
-
-def selects(window: Window, document: dict[str, Any]) -> bool:
-    """Whether the request of `window` selects this document: the filter that a site applies, exactly.
-
-    Entries: `date` is a JSON number (true and false are none) of epoch milliseconds, and
-    start <= date < end. Treatments: `created_at` is text, compared as text with the bounds in the form
-    `YYYY-MM-DDTHH:MM:SS.mmmZ`. A document of any other shape is selected by no window.
-    """
-    if window.collection is Collection.ENTRIES:
-        date = document.get("date")
-        if not isinstance(date, int | float) or isinstance(date, bool):
-            return False
-        return milliseconds(window.start) <= date < milliseconds(window.end)
-    created_at = document.get("created_at")
-    if not isinstance(created_at, str):
-        return False
-    return iso_milliseconds(window.start) <= created_at < iso_milliseconds(window.end)

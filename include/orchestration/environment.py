@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from include.errors import ServiceError
+from include.ingestion.loader import DLT_ENVIRONMENT
 from include.orchestration.pools import POOLS
 from include.run.transform import dbt_paths
 from include.settings import PROJECT, Settings
@@ -38,13 +39,6 @@ AIRFLOW = {
     "SCARF_NO_ANALYTICS": "true",
 }
 
-# dlt reads these when it is imported. Without the first it imports Airflow to look for secrets: 5 s.
-DLT = {
-    "PROVIDERS__ENABLE_AIRFLOW_SECRETS": "false",
-    "RUNTIME__DLTHUB_TELEMETRY": "false",
-    "RESTORE_FROM_DESTINATION": "false",
-}
-
 
 def airflow_home(settings: Settings, home: Home) -> Path:
     """Where Airflow keeps its metadata database, configuration and logs."""
@@ -57,7 +51,7 @@ def airflow_environment(settings: Settings, home: Home) -> dict[str, str]:
     address = f"http://127.0.0.1:{settings.lakehouse_airflow_port}"
     return {
         **AIRFLOW,
-        **DLT,
+        **DLT_ENVIRONMENT,
         **dbt_paths(settings),
         "AIRFLOW_HOME": str(folder),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder / 'airflow.db'}",

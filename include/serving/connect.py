@@ -8,11 +8,10 @@ from include.serving.published_table import SCHEMA
 from include.settings import Settings
 
 
-def connection_text(settings: Settings, *, with_password: bool = False) -> str:
-    """Lines to print: where, as whom, where the password lies, and a line for psql.
+def connection_text(settings: Settings) -> str:
+    """Lines to print: where, as whom, where the password lies (never the password), and a line for psql.
 
-    The password is printed, as part of a URL, only `with_password`. Starts the embedded Postgres when it does
-    not run. Raises ServiceError.
+    Starts the embedded Postgres when it does not run. Raises ServiceError.
     """
     postgres = reader(settings)
     folder = settings.postgres_path
@@ -28,6 +27,4 @@ def connection_text(settings: Settings, *, with_password: bool = False) -> str:
         "URL": f"postgresql://{postgres.user}@{address}",
         "psql": f"PGPASSFILE={shlex.quote(str(folder / 'pgpass'))} {shlex.join([*psql, postgres.database])}",
     }
-    if with_password:  # made of letters, digits, - and _ only: nothing in it needs quoting in a URL
-        lines["URL"] = f"postgresql://{postgres.user}:{postgres.password}@{address}"
     return "\n".join(f"{name + ':':<10}{text}" for name, text in lines.items())

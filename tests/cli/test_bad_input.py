@@ -9,8 +9,6 @@ import pytest
 from tests.cli.homes import Home
 from tests.nightscout.misbehaving import answer, misbehaving_server
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 URL = "http://127.0.0.1:9"  # nothing answers there
 SECRET = "canary-5e4d3c2b1a0f9876"
 TOMORROW = datetime.now(UTC).date() + timedelta(days=2)

@@ -17,8 +17,6 @@ from tests.cli.homes import Home, can_write
 from tests.cli.sites import BAD, BAD_ID, Front
 from tests.nightscout.misbehaving import misbehaving_server
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 
 def test_sql_shows_a_table_with_rounded_numbers_and_text_as_it_is(lake: Home) -> None:
     done = lake.lakehouse("sql", "select 2/3 as third, '[/bold] [red]x' as device, null as nothing")

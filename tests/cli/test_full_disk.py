@@ -7,8 +7,6 @@ import pytest
 
 from tests.cli.homes import Home
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 DAY = "2024-10-19"  # not loaded yet
 
 

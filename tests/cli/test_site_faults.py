@@ -12,8 +12,6 @@ from tests.cli.sites import NOW, Front
 from tests.free_ports import free_port
 from tests.nightscout.misbehaving import answer, cut_short, hang
 
-pytestmark = pytest.mark.xdist_group("cli")
-
 DAYS = ("2024-10-16", "2024-10-17")
 FAULTS = {
     "wrong secret": (answer('{"status":401,"message":"Unauthorized"}', 401), "answers 401"),

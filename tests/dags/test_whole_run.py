@@ -27,8 +27,6 @@ from include.serving.publish import published_version
 from include.settings import Settings
 from tests.free_ports import free_port
 
-pytestmark = pytest.mark.xdist_group("whole run")  # one run for all that looks at it
-
 NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
 DAY = datetime(2024, 10, 15, tzinfo=UTC)
 SECRET = "a secret of twelve or more"

@@ -11,8 +11,6 @@ import pytest
 
 from tests.dbt.glucose_lake import SINCE_EVER, Dbt, Raw, instant, opened, rows_of
 
-pytestmark = pytest.mark.xdist_group("dbt")
-
 TABLES = (
     "select schema_name, table_name from duckdb_tables()"
     " where database_name = 'lake' and schema_name <> 'raw' order by all"

@@ -6,8 +6,6 @@ import pytest
 from include.schemas.audit import AUDITED_MODELS, check_frame
 from tests.dbt.glucose_lake import Dbt
 
-pytestmark = pytest.mark.xdist_group("dbt")
-
 
 @pytest.mark.parametrize("name", sorted(AUDITED_MODELS))
 def test_the_audit_finds_no_error(dbt: Dbt, connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -6,12 +6,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
-import pytest
 
 from tests.dbt.conftest import ZONES_OF_EXPORTS
 from tests.dbt.glucose_lake import by_key, instant, oracle, rows_of
-
-pytestmark = pytest.mark.xdist_group("dbt")
 
 
 def site_of(zone: str) -> str:

@@ -4,12 +4,9 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pytest
 
 from tests.dbt.glucose_lake import Dbt, cgm_readings, instant, oracle
 from tests.dbt.test_traces import TOUCHED
-
-pytestmark = pytest.mark.xdist_group("dbt")
 
 KINDS = {
     ("hypo", "lv1"): "low",

@@ -10,8 +10,6 @@ import pytest
 from tests.dbt.conftest import ZONES_OF_EXPORTS
 from tests.dbt.glucose_lake import Row, by_key, export, instant, oracle, rows_of
 
-pytestmark = pytest.mark.xdist_group("dbt")
-
 
 def test_slot_rule_equals_the_oracle(connection: duckdb.DuckDBPyConnection, test_data: Path) -> None:
     query = """

@@ -9,8 +9,6 @@ import yaml
 
 from tests.dbt.glucose_lake import PROJECT, Dbt
 
-pytestmark = pytest.mark.xdist_group("dbt")
-
 LAYERS = {
     "bronze": {"stg_glucose_entries", "stg_treatments", "stg_sites"},
     "silver": {

@@ -10,8 +10,6 @@ import pytest
 
 from tests.dbt.glucose_lake import Reading, Row, by_key, cgm_readings, oracle, rows_of
 
-pytestmark = pytest.mark.xdist_group("dbt")
-
 COLUMNS = {
     "reading_count": "n",
     "avg_glucose_mg_dl": "mean",

@@ -12,10 +12,7 @@ import trino_sql_validator
 
 from tests.dbt.glucose_lake import PROJECT, Dbt
 
-pytestmark = [
-    pytest.mark.xdist_group("dbt"),
-    pytest.mark.filterwarnings("ignore:invalid escape sequence"),  # in a macro of dbt-trino
-]
+pytestmark = pytest.mark.filterwarnings("ignore:invalid escape sequence")  # in a macro of dbt-trino
 
 MODELS = sorted(path.stem for path in (PROJECT / "models").rglob("*.sql"))
 # Trino's functions in DuckDB's words

@@ -5,8 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from include.nightscout.windows import Collection, selects
+from include.nightscout.windows import Collection
 from tests.ingestion.model import HOUR, START, Document, FakeSite, entry, treatment, window_of
+from tests.nightscout.site_filter import selects
 
 HOURS = 48
 DOCUMENTS = 40

@@ -18,10 +18,11 @@ from include.ingestion.stage import StagedRead, read_id_of
 from include.ingestion.state import IN_RAW, filter_values, versions
 from include.ingestion.validate import Validation
 from include.nightscout.client import Answer
-from include.nightscout.windows import EPOCH, Collection, Window, selects
+from include.nightscout.windows import EPOCH, Collection, Window
 from include.schemas.columns import INSTANT
 from tests.ingestion.model import FILTER_FIELD, Clock, Document, FakeSite
 from tests.ingestion.rules import Answered, Known, is_bad
+from tests.nightscout.site_filter import selects
 
 
 @dataclass

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from include.ingestion.collection_merge import Limits
-from include.nightscout.windows import Window, selects
+from include.nightscout.windows import Window
 from tests.ingestion.model import FILTER_FIELD, Document, FakeSite
+from tests.nightscout.site_filter import selects
 
 
 @dataclass

@@ -13,10 +13,11 @@ from include.errors import SiteLeftOutError, SourceUnavailableError
 from include.ingestion.collection_merge import CollectionMerge, Limits
 from include.ingestion.stage import StagedRead
 from include.ingestion.state import State, filter_values
-from include.nightscout.windows import Collection, Window, selects
+from include.nightscout.windows import Collection, Window
 from tests.ingestion.memory import MemoryRuns
 from tests.ingestion.model import HOUR, START, entry, treatment, window_of
 from tests.ingestion.rules import Known
+from tests.nightscout.site_filter import selects
 
 LIMITS = Limits(20, 20)
 DAY = window_of(0, 24)

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from include.errors import SiteLeftOutError
 from include.ingestion.collection_merge import CollectionMerge, Limits
-from include.nightscout.windows import Collection, selects
+from include.nightscout.windows import Collection
 from tests.ingestion.changes import ANCIENT, DOCUMENTS, HOURS, Changes, bounds, change, numbers
 from tests.ingestion.memory import MemoryRuns, known_after
 from tests.ingestion.model import window_of
 from tests.ingestion.rules import Known, LeftOutByTheRules, is_bad, merge_by_the_rules
+from tests.nightscout.site_filter import selects
 
 FEW = 300
 EXAMPLES = int(os.environ.get("MERGE_RULES", FEW))  # set it to some thousands for a long search

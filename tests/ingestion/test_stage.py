@@ -287,7 +287,7 @@ def test_a_full_disk_inside_dlt(stage: Stage, tmp_path: Path) -> None:
 import resource
 from include.errors import ServiceError
 documents = tuple(f'{{"_id":"{os.urandom(16).hex()}"}}' for _ in range(20_000))
-os.environ.update(loader._DLT_ENVIRONMENT)
+os.environ.update(loader.DLT_ENVIRONMENT)
 import dlt
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
@@ -395,7 +395,7 @@ def whole(stage: Stage) -> list[StagedRead]:
 
 FORKED = """
 import json
-os.environ.update(loader._DLT_ENVIRONMENT)
+os.environ.update(loader.DLT_ENVIRONMENT)
 import dlt  # once, before the children are forked
 statuses = {{}}
 for moment, body in {moments!r}.items():

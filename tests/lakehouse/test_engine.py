@@ -76,8 +76,8 @@ def test_foreign_tables_are_named(branch: Branch) -> None:
         "create schema gold",
         "create table gold.dim_date as select 1 as x",
     )
-    branch.catalog().create_namespace("elsewhere")
-    branch.catalog().create_table("elsewhere.table", branch.table("sites").schema())
+    branch.table("sites").catalog.create_namespace("elsewhere")
+    branch.table("sites").catalog.create_table("elsewhere.table", branch.table("sites").schema())
     expected = {"main.notes", "scratch.look", "raw.made_by_hand", "elsewhere.table"}
     assert branch.foreign_tables() == expected
 

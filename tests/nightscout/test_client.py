@@ -21,7 +21,7 @@ from include.nightscout.authentication import Authentication
 from include.nightscout.client import Client, open_client, read_profile_zone
 from include.nightscout.sites import Credentials, Site
 from include.nightscout.transport import Limits, Transport
-from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds, selects
+from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
 from include.nightscout.zones import ZoneValidity
 from tests.nightscout.conftest import NOW, Clock
 from tests.nightscout.misbehaving import (
@@ -34,6 +34,7 @@ from tests.nightscout.misbehaving import (
     misbehaving_server,
 )
 from tests.nightscout.recorded_site import RecordedSite, ids
+from tests.nightscout.site_filter import selects
 from tests.nightscout.test_windows import DAY, DAY_END_MS, DAY_START_MS, TREATMENTS
 
 TOKEN = "lake-0123456789abcdef"

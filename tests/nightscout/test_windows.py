@@ -1,13 +1,13 @@
 """Windows: their bounds, their key, and the filter that decides what belongs to them."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds, selects
+from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
+from tests.nightscout.site_filter import selects
 
 DAY = Window(
     "anna",
@@ -86,55 +86,11 @@ def test_contains_needs_the_same_site_and_collection() -> None:
     assert not DAY.contains(Window("anna", Collection.TREATMENTS, inner.start, inner.end))
 
 
-@pytest.mark.parametrize(
-    ("date", "is_selected"),
-    [
-        (DAY_START_MS, True),
-        (DAY_START_MS - 1, False),
-        (DAY_START_MS - 0.25, False),
-        (DAY_END_MS - 1, True),  # trap 1: the last reading, 23:59:59.999
-        (DAY_END_MS - 0.5, True),  # trap 9: a float, as Loop and Trio send it
-        (DAY_END_MS, False),
-        (str(DAY_START_MS), False),  # trap 9: text matches no numeric filter
-        (None, False),
-        (True, False),
-        ([DAY_START_MS], False),
-        (float("nan"), False),
-    ],
-)
-def test_entries_are_selected_by_numeric_date(date: Any, is_selected: bool) -> None:
-    assert selects(DAY, {"date": date, "created_at": "2024-10-15T12:00:00.000Z"}) is is_selected
-
-
-@pytest.mark.parametrize(
-    ("created_at", "is_selected"),
-    [
-        ("2024-10-15T00:00:00.000Z", True),
-        ("2024-10-14T23:59:59.999Z", False),
-        ("2024-10-15T23:59:59.999Z", True),
-        ("2024-10-15T23:59:59Z", True),
-        ("2024-10-16T00:00:00.000Z", False),
-        ("2024-10-16T01:00:00+02:00", False),  # compared as text, as the site does
-        ("2024-10-15T00:00:00-04:00", False),  # "-" sorts before "."
-        ("", False),
-        (None, False),
-        (DAY_START_MS, False),
-    ],
-)
-def test_treatments_are_selected_by_created_at_as_text(created_at: Any, is_selected: bool) -> None:
-    assert selects(TREATMENTS, {"created_at": created_at, "date": DAY_START_MS}) is is_selected
-
-
-def test_a_document_without_the_field_is_selected_by_no_window() -> None:
-    assert not selects(DAY, {})
-    assert not selects(TREATMENTS, {})
-
-
-def test_true_is_no_number() -> None:
-    start = datetime(1970, 1, 1, tzinfo=UTC)
-    first_second = Window("anna", Collection.ENTRIES, start, start + timedelta(seconds=1))
-    assert selects(first_second, {"date": 1})
-    assert not selects(first_second, {"date": True})
+def test_each_collection_is_filtered_by_a_field_of_its_own() -> None:
+    assert Collection.ENTRIES.filter_field == "date"
+    assert Collection.ENTRIES.filter_bound(DAY.start) == DAY_START_MS
+    assert Collection.TREATMENTS.filter_field == "created_at"
+    assert Collection.TREATMENTS.filter_bound(DAY.start) == "2024-10-15T00:00:00.000Z"
 
 
 @given(windows, st.integers(-2, 2), st.sampled_from(["start", "end"]))

@@ -43,12 +43,3 @@ def test_the_psql_line_runs_as_it_stands(postgres: Postgres, postgres_settings: 
         env=environment,
     )
     assert (done.stdout, done.stderr) == ("glucose_reader|lakehouse\n", "")
-
-
-def test_the_password_is_in_the_url_only_when_asked_for(
-    postgres: Postgres, postgres_settings: Settings
-) -> None:
-    url = lines(connection_text(postgres_settings, with_password=True))["URL"]
-    with psycopg.connect(url) as connection:
-        assert connection.execute("select current_user").fetchone() == ("glucose_reader",)
-    assert postgres.password not in url

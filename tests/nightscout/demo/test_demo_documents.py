@@ -14,9 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.nightscout.demo import DEMO_ZONE, documents, profile
-from include.nightscout.windows import Collection, Window, selects
-
-pytestmark = pytest.mark.xdist_group("demo documents")  # what is watched for long is watched once
+from include.nightscout.windows import Collection, Window
+from tests.nightscout.site_filter import selects
 
 ZONE = ZoneInfo(DEMO_ZONE)
 HOUR = timedelta(hours=1)

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from include.nightscout.demo import DEMO_ZONE, documents
 from include.nightscout.demo.chance import falls_on
 
-pytestmark = pytest.mark.xdist_group("demo irregularities")  # what is watched for long is watched once
-
 ZONE = ZoneInfo(DEMO_ZONE)
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
