@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from include.errors import InputError
+from include.errors import InputError, PublishError
 from include.run.pipeline import Pipeline
+from include.run.transform import manifest_path
 from include.run.turn import turn
+from include.serving.publish import check_view
+from include.serving.published_models import published_models
 
 ADVICE = (
     "The next run of nightscout_glucose merges again what came since: "
@@ -16,8 +19,8 @@ ADVICE = (
 def rollback(pipeline: Pipeline, version: str, say: Callable[[str], None]) -> None:
     """Take the lease, make `version` main again and publish it.
 
-    Raises InputError for a version that is not kept, or older than the staged answers from which later
-    runs could load again what came since.
+    Raises InputError, and main stays, for a version that is not kept, older than the staged answers from
+    which later runs could load again what came since, or without a model that readers are shown.
     """
     kept = {known.name: known for known in pipeline.lakehouse.history()}
     oldest = datetime.now(UTC) - timedelta(days=pipeline.settings.stage_retention_days)
@@ -29,8 +32,19 @@ def rollback(pipeline: Pipeline, version: str, say: Callable[[str], None]) -> No
             "what came since could not be loaded again in full. Load the days again with a range run instead."
         )
     with turn(pipeline.leases, "rollback", say) as lease:
+        _check_can_be_shown(pipeline, version)
         with pipeline.leases.held(lease):
             pipeline.lakehouse.rollback(version)
         say(f"main is {version} again.")
         pipeline.publish(lease.as_dict())
         say(f"Published it. {ADVICE}")
+
+
+def _check_can_be_shown(pipeline: Pipeline, version: str) -> None:
+    try:
+        check_view(pipeline.lakehouse.at(version), published_models(manifest_path(pipeline.settings)))
+    except PublishError as error:
+        raise InputError(
+            f"{version} cannot be published, so main stays as it is: {error}. "
+            "Choose a later version, or roll back with the program of that time."
+        ) from error

@@ -12,7 +12,7 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from include.errors import PublishError
+from include.errors import InputError, PublishError
 from include.serving.column_types import published_types
 from include.serving.lease import Lease, Leases
 from include.serving.operations import prepare
@@ -88,7 +88,7 @@ def publish(
     shown = published_version(postgres)
     if shown and shown.version == view.name:
         return shown
-    types = {model.name: _types(view, model) for model in models}
+    types = check_view(view, models)
     staging = _open_staging(lease, leases)
     counts = view.copy_to_postgres(
         [(model.schema, model.name) for model in models], postgres.parameters, staging
@@ -112,8 +112,18 @@ def publish(
     return Publication(*row)
 
 
+def check_view(view: PublishedView, models: Sequence[PublishedModel]) -> dict[str, dict[str, str]]:
+    """The published types of each model's columns. Raises PublishError when the view lacks what is shown."""
+    return {model.name: _types(view, model) for model in models}
+
+
 def _types(view: PublishedView, model: PublishedModel) -> dict[str, str]:
-    empty = view.query(f"select * from {_quoted(model)} limit 0")  # noqa: S608 (names were checked)
+    try:
+        empty = view.query(f"select * from {_quoted(model)} limit 0")  # noqa: S608 (names were checked)
+    except InputError as error:
+        raise PublishError(
+            f"version {view.name} has no {model.schema}.{model.name}, which readers are shown"
+        ) from error
     types = published_types(model.name, empty.schema)
     check_columns(model, types)
     return types

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fsspec.implementations.local import LocalFileSystem
@@ -11,6 +12,7 @@ from fsspec.implementations.local import LocalFileSystem
 from include.ingestion.stage import Stage
 from include.nightscout.client import Answer
 from include.nightscout.windows import Collection, Window
+from include.run.transform import manifest_path
 from tests.cli.homes import Commands, Home
 from tests.cli.sites import Front
 from tests.nightscout.misbehaving import Reply, Request, answer
@@ -70,3 +72,31 @@ def test_what_a_rollback_takes_back_is_merged_again_though_the_site_has_lost_it(
     front.server.respond = nothing_left
     loaded(home, "2024-10-17", "2024-10-17")
     assert home.rows(DOCUMENTS) == everything
+
+
+@pytest.mark.parametrize(
+    ("newborn", "says"),
+    [
+        ({"name": "mrt_born_later", "alias": None}, "has no marts.mrt_born_later"),
+        ({"config": {"meta": {"primary_key": ["born_later"]}}}, "no column born_later"),
+    ],
+)
+def test_a_version_that_readers_cannot_be_shown_is_refused(
+    lake: Home, newborn: dict[str, Any], says: str
+) -> None:
+    """They are shown today's models, and a version of before a model's birth does not have it."""
+    older = lake.lakehouse("history", "--json").rows[-1]["version"]
+    path = manifest_path(lake.as_settings())
+    written = path.read_text()
+    manifest = json.loads(written)
+    manifest["nodes"]["model.glucose.mrt_glucose_overview"] |= newborn
+    before = lake.seen()
+    path.write_text(json.dumps(manifest))
+    try:
+        done = lake.lakehouse("rollback", older)
+    finally:
+        path.write_text(written)
+    assert done.code == 2
+    assert says in done.sentence
+    assert "main stays as it is" in done.sentence
+    assert lake.seen() == before
