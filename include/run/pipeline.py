@@ -15,7 +15,7 @@ from fsspec.implementations.local import LocalFileSystem
 from include.errors import LeaseLostError
 from include.ingestion.collection_merge import Limits
 from include.ingestion.ledger import check_ledger
-from include.ingestion.merge import merge_reads
+from include.ingestion.merge import merge_reads, was_interrupted
 from include.ingestion.origins import refuse_demo_beside_real
 from include.ingestion.outcome_rows import FailedRead
 from include.ingestion.outcomes import WINDOW, Outcomes
@@ -158,6 +158,8 @@ class Pipeline:
     def merge(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
         """Merge what was staged into the raw tables of the branch: one commit a table, or none."""
         lease, work = self._own(branch)
+        if was_interrupted(work):  # what a killed try wrote is worth nothing without its outcomes
+            work = self.lakehouse.open_branch(work.name, branch["base"], run_id=lease.owner.run_id)
         report = merge_reads(
             self.inbox,
             work,

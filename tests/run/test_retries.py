@@ -1,0 +1,71 @@
+"""A step that is tried again, by Airflow or by a person, goes on where its first try was cut off."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import include.ingestion.merge as merge_module
+from include.nightscout.demo import DEMO_ZONE
+from include.nightscout.demo.server import serve
+from include.run.pipeline import Pipeline
+from include.run.turn import owner_of_this_process, process_has_ended
+from include.serving.postgres import stop
+from include.settings import Settings
+from tests.free_ports import free_port
+from tests.run.steps import day
+
+NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path) -> Iterator[Pipeline]:
+    with serve(lambda: NOW) as url:
+        settings = Settings(
+            _env_file=None,
+            lakehouse_home=tmp_path / "home",
+            lakehouse_postgres_port=free_port(),
+            nightscout_url=url,
+            nightscout_time_zone=DEMO_ZONE,
+            sites_file=tmp_path / "sites.yaml",
+        )
+        try:
+            yield Pipeline(settings)
+        finally:
+            stop(settings)
+
+
+@pytest.mark.parametrize("table", ["treatments", "ingest_outcomes"])
+def test_a_merge_that_was_killed_midway_is_done_anew(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    lease = pipeline.take_lease(owner_of_this_process("test", "killed"), process_has_ended)
+    assert lease is not None
+    plan = pipeline.plan(day("2024-10-15"), lease)
+    branch = pipeline.open_branch(lease, plan)
+    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
+    pipeline.validate(branch, staged)
+    write = merge_module.merge_rows
+
+    def killed(of: object, *more: object, **named: object) -> object:
+        if of.name()[-1] == table:  # type: ignore[attr-defined]
+            raise KeyboardInterrupt
+        return write(of, *more, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(merge_module, "merge_rows", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.merge(branch, staged)
+    monkeypatch.undo()
+
+    merged = pipeline.merge(branch, staged)["counts"]["home"]
+    received = sum(each["document_count"] for each in staged)
+    assert received > 200
+    assert sum(counts["received"] for counts in merged.values()) == received
+    assert sum(counts["inserted"] for counts in merged.values()) > 200
+    assert pipeline.merge(branch, staged)["counts"]["home"] == merged
+    for name in ("glucose_entries", "treatments"):
+        rows = pipeline.lakehouse.at(branch["branch"]).query(
+            f"select count(*) as n, count(distinct _id) as ids from raw.{name}"  # noqa: S608
+        )
+        assert rows["n"] == rows["ids"]
