@@ -5,7 +5,7 @@ read-only; files outside the warehouse and the network closed by configuration, 
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -111,6 +111,12 @@ def show_tables(connection: duckdb.DuckDBPyConnection, locations: Mapping[str, s
         if literal(location) not in present.get(name, ""):
             view = f"create or replace view {RAW}.{identifier(name)}"
             connection.execute(f"{view} as select * from iceberg_scan({literal(location)})")  # noqa: S608
+
+
+def drop_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, str, str]]) -> None:
+    """Drop tables and views, each given as schema, name and kind."""
+    for schema, name, kind in tables:
+        connection.execute(f"drop {kind} {identifier(schema)}.{identifier(name)}")
 
 
 def literal(value: object) -> str:

@@ -132,8 +132,15 @@ class Branch(Reference, Protocol):
     def changed_tables(self) -> set[str]:
         """Names (without schema) of the raw tables that differ from the base."""
 
-    def foreign_tables(self) -> set[str]:
-        """`schema.table` of whatever is neither a raw table of the contracts nor in dbt's schemas."""
+    def foreign_tables(self, models: Collection[str]) -> set[str]:
+        """`schema.table` of whatever is neither a raw table of the contracts nor one of these models."""
+
+    def drop_strangers(self, models: Collection[str]) -> set[str]:
+        """Drop whatever lies in dbt's schemas and is none of these models; gives each as `schema.table`.
+
+        Nothing else would: a branch starts as a copy, so a model that was removed or renamed would stay for
+        ever. A second try finds nothing to do.
+        """
 
     def expire(self, keep: int = 5) -> None:
         """Forget all but the last `keep` snapshots of each table, before `refresh_views` and promote.

@@ -1,6 +1,6 @@
 """One version or branch of the embedded lake: a folder with a catalog and a DuckDB file."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from hashlib import sha256
@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from include.errors import BranchError
 from include.lakehouse.catalog import VersionCatalog, raw_table, table_locations
 from include.lakehouse.disk import usable_disk
-from include.lakehouse.engine import FILE, LOGS, Engine, Parameters, show_tables, writing
+from include.lakehouse.engine import FILE, LOGS, Engine, Parameters, drop_tables, show_tables, writing
 from include.lakehouse.extensions import extension_directory
 from include.lakehouse.interface import MODEL_SCHEMAS, RAW
 from include.lakehouse.postgres_copy import copy_models
@@ -116,17 +116,37 @@ class EmbeddedBranch(EmbeddedReference):
         now = self.locations()
         return {name.removeprefix(f"{RAW}.") for name in before | now if before.get(name) != now.get(name)}
 
-    def foreign_tables(self) -> set[str]:
+    def foreign_tables(self, models: Collection[str]) -> set[str]:
         """See `interface.Branch.foreign_tables`."""
-        owned = {f"{RAW}.{name}" for name in RAW_TABLES}
-        models = self.query(
-            "select schema_name || '.' || table_name as name, schema_name from duckdb_tables()"
-            " where database_name = current_database() and not internal"
-            " union all select schema_name || '.' || view_name, schema_name from duckdb_views()"
-            " where database_name = current_database() and not internal"
-        ).to_pylist()
-        inside = {row["name"] for row in models if row["schema_name"] not in MODEL_SCHEMAS}
+        owned = {f"{RAW}.{name}" for name in RAW_TABLES} | set(models)
+        inside = {f"{schema}.{name}" for schema, name, _ in self._in_the_engine()}
         return (inside | set(self.locations())) - owned
+
+    def drop_strangers(self, models: Collection[str]) -> set[str]:
+        """See `interface.Branch.drop_strangers`."""
+        strangers = [
+            (schema, name, kind)
+            for schema, name, kind in self._in_the_engine()
+            if schema in MODEL_SCHEMAS and f"{schema}.{name}" not in models
+        ]
+        if strangers:
+            with (
+                usable_disk(self.folder),
+                self._unpromoted(),
+                writing(self._home, self.folder / FILE) as connection,
+            ):
+                drop_tables(connection, strangers)
+        return {f"{schema}.{name}" for schema, name, _ in strangers}
+
+    def _in_the_engine(self) -> list[tuple[str, str, str]]:
+        """Schema, name and kind of every table and view."""
+        rows = self.query(
+            "select schema_name, table_name as name, 'table' as kind from duckdb_tables()"
+            " where database_name = current_database() and not internal"
+            " union all select schema_name, view_name, 'view' from duckdb_views()"
+            " where database_name = current_database() and not internal"
+        )
+        return [(row["schema_name"], row["name"], row["kind"]) for row in rows.to_pylist()]
 
     def expire(self, keep: int = 5) -> None:
         """See `interface.Branch.expire`."""

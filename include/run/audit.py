@@ -22,12 +22,14 @@ class Audit:
 
 
 def audit_branch(branch: Branch, ledger_problems: Iterable[str], schemas: Mapping[str, str]) -> Audit:
-    """Check the ledger, every model under contract, and that only owned tables changed.
+    """Check the ledger, every model under contract, and that there are no tables but ours.
 
-    `schemas` names the schema of each model. Raises AuditError with every problem; main then stays.
+    `schemas` names the schema of each model that dbt builds. Raises AuditError with every problem; main then
+    stays.
     """
     problems = [f"ledger: {problem}" for problem in ledger_problems]
-    problems += [f"table {name} is not one of ours" for name in sorted(branch.foreign_tables())]
+    models = {f"{schema}.{name}" for name, schema in schemas.items()}
+    problems += [f"table {name} is not one of ours" for name in sorted(branch.foreign_tables(models))]
     findings = [finding for name in AUDITED_MODELS for finding in _check(branch, name, schemas)]
     problems += [str(finding) for finding in findings if finding.severity == "error"]
     if problems:

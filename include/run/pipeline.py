@@ -179,8 +179,12 @@ class Pipeline:
         return report.as_dict()
 
     def build(self, branch: Facts) -> None:
-        """Build every dbt model on the branch, and test it. Raises TransformError."""
+        """Build every dbt model on the branch, and test it; drop what is no model any more.
+
+        Raises TransformError.
+        """
         _, work = self._own(branch)
+        work.drop_strangers({f"{schema}.{name}" for name, schema in model_schemas(self.settings).items()})
         # Unit tests prove the formulas, not the data: `make test` runs them.
         build = ["build", "--quiet", "--exclude-resource-type", "unit_test"]
         run_dbt(build, branch["dbt_environment"], work.dbt_folder())

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import TransformError
-from include.lakehouse.disk import full_disk, says_full, usable_disk
 from include.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "include" / "dbt"
@@ -29,50 +28,28 @@ def dbt_paths(settings: Settings) -> dict[str, str]:
 
 
 def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path = DBT_PROJECT) -> None:
-    """Run one dbt command in this process, in `folder`.
-
-    Raises TransformError naming what failed and the file with all that dbt said, ServiceError when the disk
-    is full.
-    """
+    """Run one dbt command in this process, in `folder`. Raises TransformError naming what failed."""
     # Seconds of imports that most commands never need, nor whoever parses the Dag.
     from dbt.cli.main import dbtRunner
 
     from include.lakehouse.dbt_connection import close_dbt_connection
 
-    said: list[str] = []
-
-    def listen(event: Any) -> None:
-        if event.info.level != "debug":
-            said.append(event.info.msg)
-
     with _environment(environment), chdir(folder):
         try:
-            outcome = dbtRunner(callbacks=[listen]).invoke(list(arguments))
+            outcome = dbtRunner().invoke(list(arguments))
         finally:
             close_dbt_connection()
     if outcome.success:
         return
-    reason = _reason(outcome)
-    if says_full(reason):
-        its_own = isinstance(outcome.exception, OSError)  # a manifest, say; else it is the engine's file
-        raise full_disk(Path(environment["DBT_TARGET_PATH"]) if its_own else folder)
-    log = Path(environment["DBT_LOG_PATH"], "dbt.log")
-    with usable_disk(log.parent):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text("\n".join(said))
-    raise TransformError(f"dbt {arguments[0]}: {reason}. What dbt said is in {log}")
-
-
-def _reason(outcome: Any) -> str:
-    """Why a command failed, in one line. Only commands that run something have results by node."""
-    results = getattr(outcome.result, "results", [])
+    if outcome.exception:
+        raise TransformError(f"dbt {arguments[0]}: {outcome.exception}")
+    results: Any = outcome.result
     failed = [
         f"{result.node.name}: {result.message}"
         for result in results
         if result.status in ("error", "fail", "runtime error")
     ]
-    reason = str(outcome.exception or "") or "; ".join(failed) or "it failed and gave no reason"
-    return " ".join(reason.split()).removesuffix(".")
+    raise TransformError(f"dbt {arguments[0]}: " + "; ".join(failed))
 
 
 def manifest_path(settings: Settings) -> Path:
@@ -91,18 +68,14 @@ def model_schemas(settings: Settings) -> dict[str, str]:
 
 
 def ensure_manifest(settings: Settings) -> Path:
-    """Parse the dbt project when its manifest is missing or older than its files.
-
-    dbt says nothing on the terminal. Raises TransformError, naming the log, and ServiceError.
-    """
+    """Parse the dbt project when its manifest is missing or older than its files."""
     path, stamp = manifest_path(settings), _stamp_path(settings)
-    with usable_disk(settings.dbt_path):
-        if not manifest_is_fresh(settings):
-            settings.dbt_path.mkdir(parents=True, exist_ok=True)
-            stamp.unlink(missing_ok=True)
-            fingerprint = _fingerprint()
-            run_dbt(["parse", "--quiet", "--log-level", "none"], dbt_paths(settings))
-            stamp.write_text(fingerprint)
+    if not manifest_is_fresh(settings):
+        settings.dbt_path.mkdir(parents=True, exist_ok=True)
+        stamp.unlink(missing_ok=True)
+        fingerprint = _fingerprint()
+        run_dbt(["parse", "--quiet"], dbt_paths(settings))
+        stamp.write_text(fingerprint)
     return path
 
 

@@ -62,7 +62,7 @@ def test_dbt_sees_raw_through_the_environment_it_is_given(branch: Branch) -> Non
     assert branch.dbt_environment()["DBT_TARGET"] == "embedded"
     assert branch.query("select mean from marts.mean").to_pylist() == [{"mean": 120.0}]
     assert branch.query("select sgv from bronze.stg_glucose_entries").to_pylist() == [{"sgv": 120.0}]
-    assert branch.foreign_tables() == set()
+    assert branch.foreign_tables({"bronze.stg_glucose_entries", "marts.mean"}) == set()
 
 
 def test_foreign_tables_are_named(branch: Branch) -> None:
@@ -79,7 +79,29 @@ def test_foreign_tables_are_named(branch: Branch) -> None:
     branch.table("sites").catalog.create_namespace("elsewhere")
     branch.table("sites").catalog.create_table("elsewhere.table", branch.table("sites").schema())
     expected = {"main.notes", "scratch.look", "raw.made_by_hand", "elsewhere.table"}
-    assert branch.foreign_tables() == expected
+    assert branch.foreign_tables({"gold.dim_date"}) == expected
+    assert branch.foreign_tables({"gold.dim_sites"}) == expected | {"gold.dim_date"}
+
+
+def test_what_is_no_model_any_more_is_dropped(branch: Branch) -> None:
+    branch.refresh_views()
+    write(
+        branch,
+        "create schema bronze",
+        "create view bronze.renamed as select _id from lake.raw.treatments",
+        "create view bronze.stays as select _id from lake.bronze.renamed",
+        "create schema marts",
+        'create table marts."removed ""one""" as select 1 as x',
+        "create table marts.stays as select 1 as x",
+        "create table main.notes as select 1 as x",
+    )
+    models = {"bronze.stays", "marts.stays"}
+    assert branch.drop_strangers(models) == {"bronze.renamed", 'marts.removed "one"'}
+    assert branch.query("select x from marts.stays").to_pylist() == [{"x": 1}]
+    assert branch.foreign_tables(models) == {"main.notes"}  # nobody's: the audit tells
+    head = branch.head()
+    assert branch.drop_strangers(models) == set()
+    assert branch.head() == head
 
 
 def test_instants_are_utc_whatever_the_zone_of_the_machine(

@@ -161,7 +161,7 @@ def test_opening_again_starts_over_from_the_recorded_base(lakehouse: Lakehouse) 
     promoted(lakehouse, "other")
     branch = lakehouse.open_branch("v2", "v1")
     assert (branch.base, readings(lakehouse, "v2")) == ("v1", {"v1"})
-    assert branch.foreign_tables() == set()
+    assert branch.foreign_tables(()) == set()
 
 
 def test_opening_needs_a_base_that_is_kept(lakehouse: Lakehouse) -> None:
