@@ -29,7 +29,7 @@ from include.nightscout.sites import Connection, Site, configured_sites
 from include.nightscout.windows import Window
 from include.nightscout.zones import local_date
 from include.run.audit import audit_branch
-from include.run.transform import dbt_paths, manifest_path, model_schemas, run_dbt
+from include.run.transform import check_manifest, dbt_paths, manifest_path, model_schemas, run_dbt
 from include.run.verdict import judge
 from include.serving.lease import Lease, Leases, Owner
 from include.serving.postgres import Postgres, ensure
@@ -108,7 +108,11 @@ class Pipeline:
         }
 
     def open_branch(self, lease: Facts, plan: Facts) -> Facts:
-        """The run's branch from main's version; a second try opens it again from the recorded one."""
+        """The run's branch from main's version; a second try opens it again from the recorded one.
+
+        Raises SettingsError when dbt's models are not those that the tasks of the run were drawn from.
+        """
+        check_manifest(self.settings)
         self._renew(lease)
         self.inbox.clear_drafts()
         name = lease["branch"]

@@ -8,7 +8,8 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
-from include.errors import TransformError
+from include.errors import SettingsError, TransformError
+from include.lakehouse.disk import full_disk, says_full, usable_disk
 from include.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "include" / "dbt"
@@ -28,28 +29,50 @@ def dbt_paths(settings: Settings) -> dict[str, str]:
 
 
 def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path = DBT_PROJECT) -> None:
-    """Run one dbt command in this process, in `folder`. Raises TransformError naming what failed."""
+    """Run one dbt command in this process, in `folder`.
+
+    Raises TransformError naming what failed and the file with all that dbt said, ServiceError when the disk
+    is full.
+    """
     # Seconds of imports that most commands never need, nor whoever parses the Dag.
     from dbt.cli.main import dbtRunner
 
     from include.lakehouse.dbt_connection import close_dbt_connection
 
+    said: list[str] = []
+
+    def listen(event: Any) -> None:
+        if event.info.level != "debug":
+            said.append(event.info.msg)
+
     with _environment(environment), chdir(folder):
         try:
-            outcome = dbtRunner().invoke(list(arguments))
+            outcome = dbtRunner(callbacks=[listen]).invoke(list(arguments))
         finally:
             close_dbt_connection()
     if outcome.success:
         return
-    if outcome.exception:
-        raise TransformError(f"dbt {arguments[0]}: {outcome.exception}")
-    results: Any = outcome.result
+    reason = _reason(outcome)
+    if says_full(reason):
+        its_own = isinstance(outcome.exception, OSError)  # a manifest, say; else it is the engine's file
+        raise full_disk(Path(environment["DBT_TARGET_PATH"]) if its_own else folder)
+    log = Path(environment["DBT_LOG_PATH"], "dbt.log")
+    with usable_disk(log.parent):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("\n".join(said))
+    raise TransformError(f"dbt {arguments[0]}: {reason}. What dbt said is in {log}")
+
+
+def _reason(outcome: Any) -> str:
+    """Why a command failed, in one line. Only commands that run something have results by node."""
+    results = getattr(outcome.result, "results", [])
     failed = [
         f"{result.node.name}: {result.message}"
         for result in results
         if result.status in ("error", "fail", "runtime error")
     ]
-    raise TransformError(f"dbt {arguments[0]}: " + "; ".join(failed))
+    reason = str(outcome.exception or "") or "; ".join(failed) or "it failed and gave no reason"
+    return " ".join(reason.split()).removesuffix(".")
 
 
 def manifest_path(settings: Settings) -> Path:
@@ -68,14 +91,18 @@ def model_schemas(settings: Settings) -> dict[str, str]:
 
 
 def ensure_manifest(settings: Settings) -> Path:
-    """Parse the dbt project when its manifest is missing or older than its files."""
+    """Parse the dbt project when its manifest is missing or older than its files.
+
+    dbt says nothing on the terminal. Raises TransformError, naming the log, and ServiceError.
+    """
     path, stamp = manifest_path(settings), _stamp_path(settings)
-    if not manifest_is_fresh(settings):
-        settings.dbt_path.mkdir(parents=True, exist_ok=True)
-        stamp.unlink(missing_ok=True)
-        fingerprint = _fingerprint()
-        run_dbt(["parse", "--quiet"], dbt_paths(settings))
-        stamp.write_text(fingerprint)
+    with usable_disk(settings.dbt_path):
+        if not manifest_is_fresh(settings):
+            settings.dbt_path.mkdir(parents=True, exist_ok=True)
+            stamp.unlink(missing_ok=True)
+            fingerprint = _fingerprint()
+            run_dbt(["parse", "--quiet", "--log-level", "none"], dbt_paths(settings))
+            stamp.write_text(fingerprint)
     return path
 
 
@@ -83,6 +110,18 @@ def manifest_is_fresh(settings: Settings) -> bool:
     """Whether the manifest was made from the dbt files as they are now."""
     stamp = _stamp_path(settings)
     return manifest_path(settings).exists() and stamp.exists() and stamp.read_text() == _fingerprint()
+
+
+def check_manifest(settings: Settings) -> None:
+    """Raise SettingsError when dbt's models are not those that tasks and published tables were read from.
+
+    It is not made anew here: the tasks of the run that asks are drawn already.
+    """
+    if not manifest_is_fresh(settings):
+        raise SettingsError(
+            "dbt's models changed since the tasks of this run were drawn from them: leave `make shell` and "
+            "enter it again, or stop `make up` and start it again, then start the run anew."
+        )
 
 
 def _stamp_path(settings: Settings) -> Path:
