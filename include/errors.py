@@ -33,6 +33,10 @@ class StageError(LakehouseError):
     """A staged read is missing, damaged, or would be written twice."""
 
 
+SITE_ERRORS = (SourceError, StageError, SettingsError)
+"""What may come of reading one site, and concerns that site alone: it is left out, others go on."""
+
+
 class ContractError(LakehouseError):
     """A table or frame does not have the shape its Pandera model promises; no row of it is used."""
 

@@ -1,6 +1,6 @@
 """Merge staged reads into the raw tables of a branch: one commit a table, nothing lost, nothing twice."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 import pyarrow as pa
@@ -43,15 +43,16 @@ def merge_reads(
     """Merge every staged read that no outcome covers yet, oldest fetch first, site by site.
 
     Reads whose branch is this one were fetched by this try of the run; others are left-overs. `failures`
-    are windows of this run that could not be staged: their sites are left out. `open_source` gives the
-    client of a site, for the deletion rule. Reads of sites that are not configured stay in the stage.
+    are windows of this run that could not be staged: their sites are left out, and so are sites of which a
+    staged read is damaged. `open_source` gives the client of a site, for the deletion rule. Reads of sites
+    that are not configured stay in the stage.
 
     A second try on the same branch writes nothing and gives the same report. Raises BranchError when
     one `was_interrupted` (open the branch again), SettingsError when the demo site meets real data.
     """
     outcomes = Outcomes.read(branch.table(_OUTCOMES))
     if _OUTCOMES in _written_tables(branch):
-        return _report_again(stage, branch, outcomes, lease_number)
+        return _report_again(stage, branch, sites, outcomes, lease_number)
     if was_interrupted(branch):
         raise BranchError(f"a merge into branch {branch.name} was interrupted: clear the whole run")
     refuse_demo_beside_real(sites, outcomes)
@@ -61,14 +62,23 @@ def merge_reads(
 
     run = MergeRun(stage, branch.name, run_id, lease_number, limits, open_source, stored)
     reads = stage.reads(skip=outcomes.merged_reads())
-    merges = [_merge_site(run, site, reads, outcomes, failures) for site in sites]
-    write_sites(branch.table("sites"), sites)
+    damaged = _damaged(stage, sites, outcomes)
+    merges = [_merge_site(run, site, reads, outcomes, failures, damaged) for site in sites]
+    write_sites(branch.table("sites"), [site for site in sites if site.problem is None])
     _write_documents(run, branch, merges)
     _write_quarantine(run, branch, merges)
     rows = _outcome_rows(run, sites, merges, failures)
     if rows:  # last of all: an outcome on the branch says that everything of its read is there
         _write(branch, _OUTCOMES, [outcome_table(rows)], run_id)
-    return report_of(rows, mean_glucose_mg_dl(one for site in merges for one in site.merged_reads()))
+    mean = mean_glucose_mg_dl(one for site in merges for one in site.merged_reads())
+    return report_of(rows, damaged, mean)
+
+
+def _damaged(stage: Stage, sites: Sequence[Site], outcomes: Outcomes) -> dict[str, str]:
+    """Why a configured site is left out of which a manifest is damaged, by site."""
+    found = stage.damaged(skip=outcomes.merged_reads())
+    reasons = {site.site_id: [of.reason for of in found if of.site_id == site.site_id] for site in sites}
+    return {site_id: "; ".join(of_site) for site_id, of_site in reasons.items() if of_site}
 
 
 def _merge_site(
@@ -77,6 +87,7 @@ def _merge_site(
     reads: Sequence[StagedRead],
     outcomes: Outcomes,
     failures: Sequence[FailedRead],
+    damaged: Mapping[str, str],
 ) -> SiteMerge:
     of_site = [
         read
@@ -84,7 +95,7 @@ def _merge_site(
         if read.window.site_id == site.site_id and not is_answered_look_up(read, run.branch)
     ]
     failed = [each for each in failures if each.window.site_id == site.site_id]
-    return merge_site(run, site, of_site, outcomes, failed)
+    return merge_site(run, site, of_site, outcomes, failed, damaged.get(site.site_id))
 
 
 def was_interrupted(branch: Branch) -> bool:
@@ -146,10 +157,13 @@ def _write(branch: Branch, name: str, batches: Iterable[pa.Table], run_id: str) 
     )
 
 
-def _report_again(stage: Stage, branch: Branch, outcomes: Outcomes, lease_number: int) -> MergeReport:
+def _report_again(
+    stage: Stage, branch: Branch, sites: Sequence[Site], outcomes: Outcomes, lease_number: int
+) -> MergeReport:
     """The report of a merge that was finished on this branch before."""
     of_lease: BooleanExpression = EqualTo(term="lease_number", value=lease_number)
     rows: list[Row] = branch.table(_OUTCOMES).scan(of_lease).to_arrow().to_pylist()
     merged = {row["read_id"] for row in rows if row["status"] == MERGED}
     reads = [read for read in stage.reads(skip=outcomes.merged_reads() - merged) if read.read_id in merged]
-    return report_of(rows, mean_glucose_mg_dl(batch_read(stage, read, branch.name) for read in reads))
+    mean = mean_glucose_mg_dl(batch_read(stage, read, branch.name) for read in reads)
+    return report_of(rows, _damaged(stage, sites, outcomes), mean)

@@ -64,11 +64,19 @@ class SiteMerge:
 
 
 def merge_site(
-    run: MergeRun, site: Site, reads: Sequence[StagedRead], outcomes: Outcomes, failures: Sequence[FailedRead]
+    run: MergeRun,
+    site: Site,
+    reads: Sequence[StagedRead],
+    outcomes: Outcomes,
+    failures: Sequence[FailedRead],
+    damaged: str | None,
 ) -> SiteMerge:
-    """Decide about all reads of one site, in memory. A site that cannot be merged is left out."""
+    """Decide about all reads of one site, in memory. A site that cannot be merged is left out.
+
+    `damaged` says which of its staged reads cannot be read, if so.
+    """
     result = SiteMerge(site.site_id, reads)
-    problem = origin_problem(site, outcomes) or _failure(failures)
+    problem = site.problem or origin_problem(site, outcomes) or _failure(failures) or damaged
     if problem is not None:
         result.left_out = problem
         return result

@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Container
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,15 +16,16 @@ from fsspec.implementations.local import LocalFileSystem
 
 from include.errors import ServiceError, StageError
 from include.ingestion.loader import load_parquet
-from include.ingestion.staged_read import StagedRead, read_id_of
+from include.ingestion.staged_read import DamagedRead, StagedRead, read_id_of
 from include.nightscout.client import Answer
 from include.nightscout.windows import Window
 
-__all__ = ["Stage", "StagedRead", "read_id_of"]
+__all__ = ["DamagedRead", "Stage", "StagedRead", "read_id_of"]
 
 DOCUMENTS = "documents.parquet"
 MANIFEST = "manifest.json"
 _DRAFTS = ".drafts"
+_ADVICE = "remove the folder, the next run reads the window again"
 _FIELDS: list[tuple[str, pyarrow.DataType]] = [
     ("row_number", pyarrow.int64()),
     ("document", pyarrow.string()),
@@ -88,36 +90,51 @@ class Stage:
             raise self._volume_error(error) from error
 
     def reads(self, skip: Container[str] = ()) -> list[StagedRead]:
-        """Every finished read, oldest fetch first, but those whose `read_id` is in `skip`."""
-        found = [
-            self._manifest(folder)
-            for site in self._names(self._root)
-            if not site.rpartition("/")[2].startswith(".")
-            for collection in self._names(site)
-            for folder in self._names(collection)
-            if folder.rpartition("/")[2] not in skip
-        ]
+        """Every finished read, oldest fetch first, but those whose `read_id` is in `skip`.
+
+        One whose manifest is damaged is not among them: `damaged` tells of it, and it stops nobody else.
+        """
+        found = []
+        for folder in self._folders(skip):
+            with suppress(StageError):
+                found.append(self._manifest(folder))
         return sorted((read for read in found if read), key=lambda read: (read.fetched_at, read.read_id))
+
+    def damaged(self, skip: Container[str] = ()) -> list[DamagedRead]:
+        """Reads whose manifest cannot be read, but those whose `read_id` is in `skip`."""
+        found = []
+        for folder in self._folders(skip):
+            try:
+                self._manifest(folder)
+            except StageError as error:
+                _, site_id, collection, read_id = folder.rsplit("/", 3)
+                found.append(DamagedRead(site_id, collection, read_id, str(error)))
+        return found
 
     def documents(self, read: StagedRead) -> pyarrow.Table:
         """Columns `row_number` (from 0) and `document` (JSON text). StageError when damaged or gone."""
         content = self.get(read, DOCUMENTS)
         path = f"{self._folder(read.window, read.read_id)}/{DOCUMENTS}"
         if content is None:
-            raise StageError(f"{path} is gone: remove the folder, the next run reads the window again")
+            raise StageError(f"{path} is gone: {_ADVICE}")
         if hashlib.sha256(content).hexdigest() != read.checksum:
+            raise StageError(f"{path} is damaged (its checksum differs from the manifest's): {_ADVICE}")
+        rows = pyarrow.parquet.read_table(BytesIO(content)).cast(_ROWS)
+        if rows.num_rows != read.document_count:
             raise StageError(
-                f"{path} is damaged (its checksum differs from the manifest's):"
-                " remove the folder, the next run reads the window again"
+                f"{path} has {rows.num_rows} documents, its manifest says {read.document_count}: {_ADVICE}"
             )
-        return pyarrow.parquet.read_table(BytesIO(content)).cast(_ROWS)
+        return rows
 
     def get(self, read: StagedRead, name: str) -> bytes | None:
-        """A file that lies beside the documents of a read, or None."""
+        """A file that lies beside the documents of a read, or None. StageError when it cannot be read."""
+        path = f"{self._folder(read.window, read.read_id)}/{name}"
         try:
-            content: bytes = self._filesystem.cat_file(f"{self._folder(read.window, read.read_id)}/{name}")
+            content: bytes = self._filesystem.cat_file(path)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StageError(f"{path} cannot be read ({error.strerror or error}): {_ADVICE}") from error
         return content
 
     def put(self, read: StagedRead, name: str, content: bytes) -> None:
@@ -182,13 +199,20 @@ class Stage:
     def _manifest(self, folder: str) -> StagedRead | None:
         path = f"{folder}/{MANIFEST}"
         try:
-            return StagedRead.from_json(self._filesystem.cat_file(path))
+            read = StagedRead.from_json(self._filesystem.cat_file(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, KeyError, TypeError) as error:
-            raise StageError(
-                f"{path} is damaged: remove its folder, the next run reads the window again"
-            ) from error
+        except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            raise StageError(f"{path} is damaged: {_ADVICE}") from error
+        if not folder.endswith(self._folder(read.window, read.read_id).removeprefix(self._root)):
+            raise StageError(f"{path} is damaged (it describes another read): {_ADVICE}")
+        return read
+
+    def _folders(self, skip: Container[str]) -> Iterator[str]:
+        for site in self._names(self._root):
+            if not site.rpartition("/")[2].startswith("."):
+                for collection in self._names(site):
+                    yield from (of for of in self._names(collection) if of.rpartition("/")[2] not in skip)
 
     def _names(self, folder: str) -> list[str]:
         self._filesystem.invalidate_cache(folder)

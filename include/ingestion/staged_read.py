@@ -43,6 +43,16 @@ class StagedRead:
         return cls(window=window, fetched_at=fetched_at, **plain)
 
 
+@dataclass(frozen=True)
+class DamagedRead:
+    """A staged answer whose manifest cannot be read: what its folder is called, and what to do about it."""
+
+    site_id: str
+    collection: str
+    read_id: str
+    reason: str
+
+
 def read_id_of(window: Window, branch: str, document_id: str | None = None) -> str:
     """The name of a read: the same window (or look-up) on the same branch is read once.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from include.errors import SourceContractError, SourceError, SourceRefusedError
+from include.errors import SettingsError, SourceContractError, SourceError, SourceRefusedError
 from include.nightscout.authentication import EXCHANGE_REQUEST, Authentication, json_web_token_in
 from include.nightscout.bodies import Document, documents_in
 from include.nightscout.questions import (
@@ -144,7 +144,12 @@ class Client:
 
 @contextmanager
 def open_client(site: Site, limits: Limits | None = None) -> Iterator[Client]:
-    """A client of the site, with one session while it is open; the demo site is served meanwhile."""
+    """A client of the site, with one session while it is open; the demo site is served meanwhile.
+
+    Raises SettingsError when the site's `problem` is that it cannot be asked.
+    """
+    if site.problem is not None:
+        raise SettingsError(site.problem)
     authentication = Authentication(site.credentials)
     with ExitStack() as stack:
         url = site.url

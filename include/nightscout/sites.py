@@ -18,7 +18,10 @@ UNKNOWN_ZONE = (ZoneValidity("UTC"),)  # of a site that is only asked for the zo
 
 @dataclass(frozen=True)
 class Site:
-    """One Nightscout site. `url` is its base address, without credentials and without trailing slash."""
+    """One Nightscout site. `url` is its base address, without credentials and without trailing slash.
+
+    `problem` says why it cannot be asked, if so: then address and credentials are empty.
+    """
 
     site_id: str
     url: str
@@ -26,12 +29,15 @@ class Site:
     credentials: Credentials = field(repr=False)
     target_set: str = "standard"
     is_demo: bool = False
+    problem: str | None = None
 
     @property
     def origin(self) -> str:
         """`scheme://host[:port]` of the URL, as browsers write it; `demo` for the demo site."""
         if self.is_demo:
             return DEMO_SITE
+        if self.problem is not None:
+            return "unknown"
         address = urlsplit(self.url)
         host = f"[{address.hostname}]" if ":" in str(address.hostname) else address.hostname
         is_default = address.port in (None, {"http": 80, "https": 443}[address.scheme])
@@ -48,7 +54,8 @@ def configured_sites(
 
     `connection` resolves an Airflow connection id of sites.yaml; without it the environment's
     AIRFLOW_CONN_<ID> is read. `profile_zone` asks a site for the zone of its profile; it is called only
-    to put a hint into the message that NIGHTSCOUT_TIME_ZONE is missing. Raises SettingsError.
+    to put a hint into the message that NIGHTSCOUT_TIME_ZONE is missing. Raises SettingsError; a connection
+    that is missing or wrong is its own site's `problem` only.
     """
     if settings.sites_file.exists():
         if settings.nightscout_url:
@@ -89,6 +96,9 @@ def _single_site(settings: Settings, address: str, profile_zone: ProfileZone | N
 
 def _listed_site(entry: SiteEntry, connection: Connection) -> Site:
     """A site of sites.yaml, with the address and credentials of its connection."""
-    url, credentials = connection(entry.connection)
     where = f"site {entry.site_id}, connection {entry.connection}"
-    return Site(entry.site_id, check_url(url, where), entry.zones, credentials, entry.target_set)
+    try:
+        url, credentials = connection(entry.connection)
+        return Site(entry.site_id, check_url(url, where), entry.zones, credentials, entry.target_set)
+    except SettingsError as error:
+        return Site(entry.site_id, "", entry.zones, Credentials(), entry.target_set, problem=str(error))

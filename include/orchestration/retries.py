@@ -52,7 +52,7 @@ RULES = [
         StageError,
         RETRY,
         timedelta(seconds=5),
-        reason="the next try removes a half-written read and reads again",
+        reason="writing an answer may succeed next time; a damaged one stays until a person removes it",
     ),
     RetryRule(ContractError, FAIL, reason="the same table breaks the same contract again"),
     RetryRule(SiteLeftOutError, FAIL, reason="the same answer is over the same limit again"),

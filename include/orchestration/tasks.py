@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
-from include.errors import SourceError
+from include.errors import SITE_ERRORS
 from include.orchestration.defaults import BUILD, GROUP
 from include.orchestration.events import MARTS, RAW, days_between, merge_facts
 from include.orchestration.lease_owner import TAKE_LEASE, has_ended, owner_of
@@ -62,7 +62,7 @@ def stage(window: Facts, branch: Facts, **context: Any) -> Facts:
     """Read one window whole into the stage. A final failure is returned, so that other sites go on."""
     try:
         return _pipeline().stage(window, branch)
-    except (SourceError, AirflowTaskTimeout) as error:
+    except (*SITE_ERRORS, AirflowTaskTimeout) as error:
         if not is_final(error, context):
             raise
         return {**window, "failed": str(error) or "it was not read within the time that a task may take"}

@@ -4,9 +4,8 @@ What a step returns is what later steps are given: the lease, the plan, the bran
 names, counts and times, never documents and never secrets.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -19,16 +18,15 @@ from include.ingestion.merge import merge_reads, was_interrupted
 from include.ingestion.origins import refuse_demo_beside_real
 from include.ingestion.outcome_rows import FailedRead
 from include.ingestion.outcomes import WINDOW, Outcomes
-from include.ingestion.plan import RunRequest, plan_windows
 from include.ingestion.retention import forget_merged_reads
 from include.ingestion.stage import Stage
-from include.ingestion.validate import validate as validate_read
+from include.ingestion.validation_report import validate_reads
 from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse
 from include.nightscout.client import open_client, read_profile_zone
 from include.nightscout.sites import Connection, Site, configured_sites
 from include.nightscout.windows import Window
-from include.nightscout.zones import local_date
 from include.run.audit import audit_branch
+from include.run.planning import plan_run
 from include.run.transform import check_manifest, dbt_paths, manifest_path, model_schemas, run_dbt
 from include.run.verdict import judge
 from include.serving.lease import Lease, Leases, Owner
@@ -90,22 +88,7 @@ class Pipeline:
         outcomes = self._outcomes_of_main()
         refuse_demo_beside_real(list(self.sites.values()), outcomes)
         taken_at = datetime.fromisoformat(lease["taken_at"])
-        asked = RunRequest(
-            first_day=_day(request.get("first_day")),
-            last_day=_day(request.get("last_day")),
-            key=_day(request.get("key")),
-            is_scheduled=request["is_scheduled"],
-        )
-        sites = sorted(self.sites.values(), key=lambda site: site.site_id)
-        windows = plan_windows(sites, asked, taken_at, outcomes.whole(), self.settings)
-        return {
-            "windows": [window.as_dict() for window in windows],
-            "first_day": min(self._first_day(window) for window in windows).isoformat(),
-            "last_day": max(self._last_day(window) for window in windows).isoformat(),
-            "promote": request.get("promote", True),
-            "max_quarantine_pct": _or(request.get("max_quarantine_pct"), self.settings.max_quarantine_pct),
-            "max_missing_pct": _or(request.get("max_missing_pct"), self.settings.max_missing_pct),
-        }
+        return plan_run(request, self.sites, taken_at, outcomes.whole(), self.settings)
 
     def open_branch(self, lease: Facts, plan: Facts) -> Facts:
         """The run's branch from main's version; a second try opens it again from the recorded one.
@@ -130,7 +113,10 @@ class Pipeline:
         }
 
     def stage(self, window: Facts, branch: Facts) -> Facts:
-        """Read one window into the inbox, unless this try of the run did so. Raises SourceError."""
+        """Read one window into the inbox, unless this try of the run did so.
+
+        Raises one of SITE_ERRORS when that fails because of the site alone.
+        """
         self._renew(branch["lease"])
         asked = Window.from_dict(window)
         found = self.inbox.find(asked, branch["branch"])
@@ -145,19 +131,13 @@ class Pipeline:
         return window | {"read_id": found.read_id, "document_count": found.document_count}
 
     def validate(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
-        """Judge every document of every read that is to be merged, left-overs of failed runs too."""
+        """Judge every document of every read that is to be merged, left-overs of failed runs too.
+
+        A read that is damaged is told by site: merge leaves that site out.
+        """
         self._renew(branch["lease"])
-        merged = self._outcomes_of_main().merged_reads()
-        judged = [validate_read(self.inbox, read) for read in self.inbox.reads(skip=merged)]
-        return {
-            "reads": len(judged),
-            "received": sum(of.document_count for of in judged),
-            "accepted": sum(of.accepted_count for of in judged),
-            "quarantined": sum(of.quarantined_count for of in judged),
-            "reasons": _summed(of.reasons for of in judged),
-            "warnings": _summed(of.warnings for of in judged),
-            "failed": [result["failed"] for result in staged if "failed" in result],
-        }
+        report = validate_reads(self.inbox, self.sites, merged=self._outcomes_of_main().merged_reads())
+        return report | {"failed": [result["failed"] for result in staged if "failed" in result]}
 
     def merge(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
         """Merge what was staged into the raw tables of the branch: one commit a table, or none."""
@@ -248,12 +228,6 @@ class Pipeline:
         """The branch, which this run may write: its lease is held and it was not promoted."""
         return self._renew(branch["lease"]), self.lakehouse.branch(branch["branch"])
 
-    def _first_day(self, window: Window) -> date:
-        return local_date(self.sites[window.site_id].zones, window.start)
-
-    def _last_day(self, window: Window) -> date:
-        return local_date(self.sites[window.site_id].zones, window.end - timedelta(milliseconds=1))
-
     def _renew(self, lease: Facts) -> Lease:
         held = Lease.from_dict(lease)
         self.leases.renew(held)
@@ -263,18 +237,3 @@ class Pipeline:
         if self.lakehouse.main_version() is None:
             return Outcomes.empty()
         return Outcomes.read(self.lakehouse.at("main").table("ingest_outcomes"))
-
-
-def _day(text: str | None) -> date | None:
-    return date.fromisoformat(text) if text else None
-
-
-def _or(value: float | None, otherwise: float) -> float:
-    return otherwise if value is None else value
-
-
-def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for of in counts:
-        total.update(of)
-    return dict(total)

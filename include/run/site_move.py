@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from include.errors import InputError
+from include.errors import InputError, SettingsError
 from include.ingestion.outcome_rows import move_row, outcome_table
 from include.ingestion.outcomes import Outcomes
 from include.lakehouse import merge_rows
@@ -18,11 +18,14 @@ OUTCOMES = RAW_TABLES["ingest_outcomes"]
 def move_site(pipeline: Pipeline, site_id: str, say: Callable[[str], None]) -> None:
     """Bind a site id to its configured origin from now on, as a version of its own.
 
-    Raises InputError when the site is not configured, has no data yet, or did not move.
+    Raises InputError when the site is not configured, has no data yet, or did not move, SettingsError when
+    it is not known where it is.
     """
     site = pipeline.sites.get(site_id)
     if site is None:
         raise InputError(f"No site {site_id!r} is configured; there are {', '.join(sorted(pipeline.sites))}.")
+    if site.problem is not None:
+        raise SettingsError(site.problem)
     former_origin(pipeline, site)  # a mistake is told at once, not after waiting for a run
     with turn(pipeline.leases, f"site-move-{site_id}", say) as lease:
         bound = former_origin(pipeline, site)

@@ -17,7 +17,7 @@ import dbt.cli.main  # noqa: F401 (imported here once, not in every child)
 import dlt  # noqa: F401
 
 from include.cli.main import main as lakehouse
-from include.errors import LakehouseError, SourceError
+from include.errors import SITE_ERRORS, LakehouseError
 from include.nightscout import transport
 from include.run.pipeline import Pipeline
 from include.run.transform import ensure_manifest
@@ -55,7 +55,7 @@ def run(pipeline: Pipeline, request: Facts, run_id: str) -> None:
 def stage(pipeline: Pipeline, window: Facts, branch: Facts) -> Facts:
     try:
         return pipeline.stage(window, branch)
-    except SourceError as error:
+    except SITE_ERRORS as error:
         return {**window, "failed": str(error)}
 
 

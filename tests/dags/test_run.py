@@ -11,7 +11,14 @@ from typing import Any
 import pendulum
 import pytest
 
-from include.errors import InputError, LakehouseError, SourceRefusedError, TransformError
+from include.errors import (
+    InputError,
+    LakehouseError,
+    SettingsError,
+    SourceRefusedError,
+    StageError,
+    TransformError,
+)
 from include.run.verdict import judge
 from include.settings import PROJECT
 
@@ -274,12 +281,22 @@ def test_a_build_that_dies_leaves_no_model_green(dag: Any, steps: Steps) -> None
     assert run.states["audit"] == "upstream_failed"
 
 
-def test_a_site_that_refuses_does_not_stop_the_others(dag: Any, steps: Steps) -> None:
-    steps.failing_sites = {"first": SourceRefusedError("401: wrong token")}
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceRefusedError("401: wrong token"),
+        SettingsError("connection first is not defined"),
+        StageError("its manifest is damaged"),
+    ],
+)
+def test_a_site_that_cannot_be_read_does_not_stop_the_others(
+    dag: Any, steps: Steps, error: Exception
+) -> None:
+    steps.failing_sites = {"first": error}
     run = Run(dag)
     assert run.state == "failed"
     assert [task for task, state in run.states.items() if state != "success"] == ["verdict"]
-    assert run.reason().startswith("site first: 401: wrong token")
+    assert run.reason().startswith(f"site first: {error}")
     assert run.events()["nightscout_raw"][0][1]["received"] == 1
 
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from include.errors import SettingsError
+from include.nightscout.client import open_client
 from include.nightscout.connections import environment_connection, from_fields
 from include.nightscout.sites import Connection, Credentials, Site, configured_sites
 from include.nightscout.sites_file import read_sites_file
@@ -258,9 +259,10 @@ def test_listings_that_are_refused(listing: Callable[[Any], Settings], listed: A
 
 
 def test_a_listed_url_with_a_secret_is_refused(listing: Callable[[Any], Settings]) -> None:
-    said = message(listing([entry()]), lambda _: (f"https://a:{SECRET}@anna.example", Credentials()))
-    assert said.startswith("site anna, connection nightscout_anna holds a secret")
-    assert SECRET not in said
+    settings = listing([entry()])
+    (site,) = configured_sites(settings, lambda _: (f"https://a:{SECRET}@anna.example", Credentials()))
+    assert str(site.problem).startswith("site anna, connection nightscout_anna holds a secret")
+    assert SECRET not in repr(site)
 
 
 def test_a_single_site_and_a_list_are_not_mixed(listing: Callable[[Any], Settings]) -> None:
@@ -337,7 +339,21 @@ def test_a_listed_site_without_its_connection(
     listing: Callable[[Any], Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AIRFLOW_CONN_NIGHTSCOUT_ANNA", raising=False)
-    assert "set AIRFLOW_CONN_NIGHTSCOUT_ANNA" in message(listing([entry()]), None)
+    (site,) = configured_sites(listing([entry()]))
+    assert "set AIRFLOW_CONN_NIGHTSCOUT_ANNA" in str(site.problem)
+    assert (site.site_id, site.zones, site.origin) == ("anna", BERLIN, "unknown")
+    with pytest.raises(SettingsError, match="set AIRFLOW_CONN_NIGHTSCOUT_ANNA"), open_client(site):
+        pass
+
+
+def test_a_site_without_its_connection_does_not_stop_the_others(
+    listing: Callable[[Any], Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_NIGHTSCOUT_ANNA", raising=False)
+    monkeypatch.setenv("AIRFLOW_CONN_BEN", "https://ben.example")
+    anna, ben = configured_sites(listing([entry(), entry(id="ben", connection="ben")]))
+    assert anna.problem is not None
+    assert (ben.problem, ben.url) == (None, "https://ben.example")
 
 
 @pytest.mark.parametrize(
