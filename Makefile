@@ -41,6 +41,7 @@ test-stack: develop ## The tests with a real Nightscout server (needs Node and n
 	@command -v npm >/dev/null && command -v node >/dev/null || { \
 		echo "make test-stack starts a real Nightscout server: install Node.js 20 or newer with npm, then try again." >&2; exit 1; }
 	$(BIN)/pytest -m stack tests
+	MERGE_RULES=2000 MERGE_HISTORIES=40 $(BIN)/pytest tests/ingestion/test_merge_rules_property.py tests/ingestion/test_merge_property.py
 
 .PHONY: lint
 lint: develop ## Style, types and SQL

@@ -19,7 +19,9 @@ from tests.ingestion.rules import Known, LeftOutByTheRules, is_bad, merge_by_the
 from tests.nightscout.site_filter import selects
 
 FEW = 300
-EXAMPLES = int(os.environ.get("MERGE_RULES", FEW))  # set it to some thousands for a long search
+EXAMPLES = int(
+    os.environ.get("MERGE_RULES", FEW)
+)  # more, and others each time, in test-stack
 
 changed = st.lists(change, max_size=3)
 read = st.tuples(st.just("read"), bounds, st.none() | numbers)
