@@ -1,13 +1,13 @@
 """The audit of a branch: what must hold before main may become it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from include.errors import AuditError, ContractError
 from include.lakehouse import Branch
-from include.schemas import AUDITED_MODELS, Finding, check_frame
+from include.schemas import AUDITED_MODELS, TABLE_RULES, Finding, check_frame
 
 SHOWN = 10
 ROWS_AT_ONCE = 500_000  # bounds the memory; a model is checked in pieces of so many rows, ordered by its key
@@ -43,10 +43,26 @@ def audit_branch(branch: Branch, ledger_problems: Iterable[str], schemas: Mappin
 def _check(branch: Branch, name: str, schemas: Mapping[str, str]) -> Iterator[Finding]:
     if name not in schemas:
         raise AuditError(f"model {name} is under contract but dbt does not know it: make its manifest again")
-    key = ", ".join((AUDITED_MODELS[name].metadata or {})["key"])
-    query = f"select * from {schemas[name]}.{name} order by {key}"  # noqa: S608 (names from dbt's manifest)
+    table = f"{schemas[name]}.{name}"
     try:
-        for rows in branch.query_batches(query, rows=ROWS_AT_ONCE):
-            yield from check_frame(name, pl.DataFrame(rows))
+        yield from _of_pieces(branch, name, table)
     except ContractError as error:
         raise AuditError(f"branch {branch.name} was not promoted, main is as it was: {error}") from error
+    for rule in TABLE_RULES.get(name, ()):
+        sites = branch.query(rule.query(table))["site_id"].to_pylist()
+        if sites:
+            yield Finding(name, rule.severity, rule.code, len(sites), (str(sites[0]),))
+
+
+def _of_pieces(branch: Branch, name: str, table: str) -> Iterable[Finding]:
+    """What single rows break: each rule once, however many pieces of the table show it."""
+    key = ", ".join((AUDITED_MODELS[name].metadata or {})["key"])
+    query = f"select * from {table} order by {key}"  # noqa: S608 (names from dbt's manifest)
+    found: dict[tuple[str, str], Finding] = {}
+    for rows in branch.query_batches(query, rows=ROWS_AT_ONCE):
+        for finding in check_frame(name, pl.DataFrame(rows)):
+            broken = finding.severity, finding.check
+            before = found.get(broken)
+            more = replace(before, row_count=before.row_count + finding.row_count) if before else finding
+            found[broken] = more
+    return found.values()

@@ -3,6 +3,7 @@
 from include.schemas.audit import AUDITED_MODELS, Finding, check_frame
 from include.schemas.iceberg import RawTable, arrow_schema, iceberg_schema, partition_spec
 from include.schemas.raw import GLUCOSE_ENTRIES, INGEST_OUTCOMES, QUARANTINE, SITES, TREATMENTS
+from include.schemas.whole_tables import TABLE_RULES
 
 # `payload` is not compared: equal `content_hash` means the same document, however a cache dressed it up.
 _DOCUMENT_BOOKKEEPING = ("payload", "first_seen_at", "ingested_at", "run_id")
@@ -30,6 +31,7 @@ __all__ = [
     "AUDITED_MODELS",
     "COLLECTION_TABLE",
     "RAW_TABLES",
+    "TABLE_RULES",
     "Finding",
     "RawTable",
     "arrow_schema",

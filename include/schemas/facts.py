@@ -23,7 +23,6 @@ _category = (
     .then(pl.lit("hyperglycemia_mild"))
     .otherwise(pl.lit("hyperglycemia_severe"))
 )
-_first_of_site = pl.col("site_id").is_first_distinct()
 _minutes = pl.col("minutes_since_last_reading")
 _rate = (
     pl.when((_minutes > 0) & (_minutes <= _LONGEST_GAP_MINUTES))
@@ -54,7 +53,6 @@ FCT_GLUCOSE_READINGS = model(
         plain("is_clipped", pl.Boolean, "Whether the sensor's limit stands for a lower or higher value."),
     ],
     [
-        rule("entry_id_duplicate", ~pl.struct("site_id", "entry_id").is_duplicated()),
         rule("slot_start_off_grid", pl.col("slot_start").dt.truncate("5m") == pl.col("slot_start")),
         rule("reading_outside_slot", pl.col("reading_timestamp").dt.truncate("5m") == pl.col("slot_start")),
         rule("reading_date_far_from_wall_date", _days_from_wall_date.abs() <= 1),
@@ -69,16 +67,6 @@ FCT_GLUCOSE_READINGS = model(
         rule(
             "rate_implausible",
             (pl.col("rate_mg_dl_per_minute").abs() <= _MOST_MG_DL_PER_MINUTE).fill_null(True),
-            WARNING,
-        ),
-        rule(
-            "share_of_lows_above_30_pct",
-            ~_first_of_site | ((_glucose < 70).mean().over("site_id") <= 0.3),
-            WARNING,
-        ),
-        rule(
-            "mean_outside_80_to_250",
-            ~_first_of_site | _glucose.mean().over("site_id").is_between(80, 250),
             WARNING,
         ),
     ],

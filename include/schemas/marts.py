@@ -42,8 +42,6 @@ _rating = (
 )
 _gmi_known = pl.col("estimated_a1c_coverage_pct") >= 70
 _without_readings = pl.col("reading_count") == 0
-_date = pl.col("reading_date")
-_days_since_last = (_date - _date.shift(1)).over("site_id", order_by="reading_date").dt.total_days()
 
 MRT_GLUCOSE_READINGS = model(
     "mrt_glucose_readings",
@@ -116,7 +114,6 @@ MRT_GLUCOSE_OVERVIEW = model(
         ascending("time_below_54_pct", "time_below_range_pct"),
         ascending("time_above_250_pct", "time_above_range_pct"),
         ascending("min_glucose_mg_dl", "avg_glucose_mg_dl", "max_glucose_mg_dl"),
-        rule("day_before_missing", _days_since_last.fill_null(1) == 1),
         *(
             rule(f"{name}_known_without_readings", pl.col(name).is_null() == _without_readings)
             for name in ("avg_glucose_mg_dl", "time_in_range_pct", "day_status")
