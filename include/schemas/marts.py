@@ -75,7 +75,8 @@ MRT_GLUCOSE_READINGS = model(
 
 MRT_GLUCOSE_OVERVIEW = model(
     "mrt_glucose_overview",
-    "One row a site and local day, from its first day to data_through, days without readings included.",
+    "One row a site and local day, days without readings included, from its first day to data_through or to"
+    " its last reading.",
     ("site_id", "reading_date"),
     [
         plain("site_id", pl.String, "Site."),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import duckdb
 
 from tests.dbt.conftest import ZONES_OF_EXPORTS
-from tests.dbt.glucose_lake import by_key, instant, oracle, rows_of
+from tests.dbt.glucose_lake import SINCE_EVER, Dbt, Raw, by_key, instant, opened, oracle, rows_of
 
 
 def site_of(zone: str) -> str:
@@ -127,3 +127,24 @@ def test_the_calendar_holds_whole_years(connection: duckdb.DuckDBPyConnection) -
     assert days[0] == date(2015, 1, 1)
     assert days[-1] == date(2027, 12, 31)
     assert len(days) == (days[-1] - days[0]).days + 1 == len(set(days))
+
+
+def test_days_after_data_through_end_with_the_last_reading_and_expect_nothing(
+    dbt: Dbt, tmp_path: Path
+) -> None:
+    raw = Raw()
+    raw.site("home", ("Etc/UTC", SINCE_EVER, None), through="2024-01-02")
+    raw.entry("home", "before", instant("2024-01-01 12:00"), 100)
+    raw.entry("home", "after", instant("2024-01-04 12:00"), 100)
+    raw.write(tmp_path / "lake.duckdb")
+    models = ["--select", "+mrt_glucose_overview"]
+    dbt.build(tmp_path / "lake.duckdb", "--exclude-resource-type", "unit_test", "test", *models)
+    with opened(tmp_path / "lake.duckdb") as connection:
+        days = rows_of(connection, "select * from marts.mrt_glucose_overview order by reading_date")
+    columns = ("reading_count", "expected_count", "coverage_pct", "is_sufficient")
+    assert [row["reading_date"].day for row in days] == [1, 2, 3, 4]
+    assert [tuple(row[name] for name in columns) for row in days[1:]] == [
+        (0, 0, None, False),
+        (0, 0, None, False),
+        (1, 0, None, False),
+    ]
