@@ -5,7 +5,8 @@ import os
 import re
 import subprocess
 import sys
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,8 +17,9 @@ from include.cli.summary import show_summary
 from include.errors import InputError, LakehouseError
 from include.ingestion.plan import RunRequest
 from include.nightscout.client import read_profile_zone
-from include.nightscout.sites import configured_sites
-from include.nightscout.sites_file import read_sites_file
+from include.nightscout.sites import Site, configured_sites
+from include.nightscout.sites_file import SiteEntry, read_sites_file
+from include.nightscout.zones import local_date
 from include.orchestration.environment import airflow_environment, prepare_airflow
 from include.run.home import remove_home
 from include.run.pipeline import Pipeline
@@ -49,12 +51,13 @@ def run(
     start: Annotated[
         str | None, typer.Option(help="First day, YYYY-MM-DD. Default: 90 days before END.")
     ] = None,
-    end: Annotated[str | None, typer.Option(help="Last day, YYYY-MM-DD. Default: today.")] = None,
+    end: Annotated[
+        str | None, typer.Option(help="Last day, YYYY-MM-DD. Default: today at the sites.")
+    ] = None,
 ) -> None:
     """Load a range of days (default: the last 90), then show each day."""
     settings = load_settings()
-    first, last = days_between(start, end)
-    check_sites(settings)
+    first, last = days_between(start, end, latest_today(settings, datetime.now(UTC)))
     prepare(settings)
     log = settings.lakehouse_home / "logs" / f"run-{datetime.now(UTC):%Y%m%dT%H%M%S}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +65,7 @@ def run(
     form = json.dumps({"start": first.isoformat(), "end": last.isoformat()})
     failed = _run_dag(settings, ["dags", "test", DAG, "--conf", form], log)
     if failed:
-        raise LakehouseError(f"{_reason(log)} The full log: {log}")
+        raise LakehouseError(failure_sentence(log))
     show_summary(settings)
 
 
@@ -98,12 +101,11 @@ def clean() -> None:
     say(remove_home(load_settings()))
 
 
-def days_between(start: str | None, end: str | None) -> tuple[date, date]:
+def days_between(start: str | None, end: str | None, today: date) -> tuple[date, date]:
     """The days a person asked for. Raises InputError: no date, a range that is backwards or cannot be."""
-    today = datetime.now(UTC).date()
     last = _day("END", end) or today
     first = _day("START", start) or date.fromordinal(max(last.toordinal() - DEFAULT_DAYS + 1, 1))
-    if first > today + timedelta(days=1):  # somewhere it is tomorrow already
+    if first > today:
         raise InputError(f"{first} lies in the future: choose a day that has begun.")
     RunRequest(first_day=first, last_day=last)
     return first, last
@@ -118,15 +120,18 @@ def _day(name: str, text: str | None) -> date | None:
         raise InputError(f"{name} is not a date: {text!r}. Write it like 2024-10-31.") from None
 
 
-def check_sites(settings: Settings) -> None:
-    """Raise SettingsError for what is wrong with the settings of sites, before anything is started.
+def latest_today(settings: Settings, now: datetime) -> date:
+    """The open day of the sites, by their own clocks: where it began first, should they differ.
 
-    With sites.yaml only the file is read: its connections may be kept in Airflow.
+    Raises SettingsError for what is wrong with the settings of sites, before anything is started. With
+    sites.yaml only the file is read: its connections may be kept in Airflow.
     """
+    sites: Iterable[SiteEntry | Site]
     if settings.sites_file.exists() and not settings.nightscout_url:
-        read_sites_file(settings.sites_file)
+        sites = read_sites_file(settings.sites_file)
     else:
-        configured_sites(settings, profile_zone=read_profile_zone)
+        sites = configured_sites(settings, profile_zone=read_profile_zone)
+    return max(local_date(site.zones, now) for site in sites)
 
 
 def prepare(settings: Settings) -> None:
@@ -177,7 +182,9 @@ def _show_step(line: str, shown: set[str]) -> None:
         console.print(f"  {datetime.now():%H:%M:%S}  {STEPS[step]}")  # noqa: DTZ005 (a person's own clock)
 
 
-def _reason(log: Path) -> str:
-    """The last error of the project's own in the log: what the verdict or a failed task says."""
+def failure_sentence(log: Path) -> str:
+    """The last error of the project's own in the log, what the verdict or a failed task says; and its place."""
     errors = re.findall(r"include\.errors\.\w+: (.+)", log.read_text(errors="replace"))
-    return errors[-1] if errors else "The run failed."
+    reason = errors[-1].rstrip() if errors else "The run failed."
+    stop = "" if reason.endswith((".", "?", "!")) else "."
+    return f"{reason}{stop} The full log: {log}"
