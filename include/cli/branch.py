@@ -4,25 +4,31 @@ from typing import Annotated
 
 import typer
 
-from include.cli.output import JsonOption, say, show
+from include.cli.output import CsvOption, JsonOption, say, show
 from include.lakehouse import open_lakehouse
+from include.run.under_way import refuse_to_drop
 from include.settings import load_settings
 
 app = typer.Typer(help="Branches that were not promoted.", no_args_is_help=True)
 
+LISTED = ("branch", "base", "opened_at")
+
 
 @app.command("list")
-def list_branches(as_json: JsonOption = False) -> None:
+def list_branches(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:
     """Open branches: of a run under way, of failed runs, of runs that were told not to promote."""
     branches = [branch for branch in open_lakehouse(load_settings()).branches() if not branch.is_promoted]
     rows = [
         {"branch": branch.name, "base": branch.base, "opened_at": branch.opened_at} for branch in branches
     ]
-    show(rows, title="Branches", as_json=as_json)
+    show(rows, title="Branches", columns=LISTED, as_csv=as_csv, as_json=as_json)
 
 
 @app.command("drop")
 def drop_branch(name: Annotated[str, typer.Argument(help="A branch of `lakehouse branch list`.")]) -> None:
-    """Remove an open branch; versions cannot be removed this way."""
-    open_lakehouse(load_settings()).drop_branch(name)
+    """Remove an open branch; not a version, and not what a run under way is writing."""
+    settings = load_settings()
+    lakehouse = open_lakehouse(settings)
+    refuse_to_drop(settings, lakehouse, name)
+    lakehouse.drop_branch(name)
     say(f"Dropped {name}.")

@@ -3,6 +3,7 @@
 import shutil
 
 from include.errors import InputError
+from include.run.under_way import refuse_to_clean
 from include.serving.postgres import remove
 from include.settings import Settings
 
@@ -12,7 +13,8 @@ OURS = ("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgre
 def remove_home(settings: Settings) -> str:
     """Ask the running Postgres to stop, then remove every file under LAKEHOUSE_HOME; says what it did.
 
-    Raises InputError, and removes nothing, when something lies there that this program did not put there.
+    Raises InputError, and removes nothing, while a run is under way, and when something lies there that this
+    program did not put there.
     """
     home = settings.lakehouse_home
     if not home.exists():
@@ -23,6 +25,7 @@ def remove_home(settings: Settings) -> str:
             f"{home} holds files that are not the lakehouse's ({', '.join(foreign[:5])}); "
             "move them away, or remove the folder by hand."
         )
+    refuse_to_clean(settings)
     remove(settings)
     shutil.rmtree(home)
     return f"Removed {home}."

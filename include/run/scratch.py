@@ -14,8 +14,9 @@ def dbt_on_scratch_branch(pipeline: Pipeline, arguments: Sequence[str], say: Cal
     A sweep removes it a day later. Raises TransformError when dbt fails.
     """
     name = f"scratch-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    with turn(pipeline.leases, "dbt", say):
-        branch = pipeline.lakehouse.open_branch(name, pipeline.lakehouse.main_version())
+    with turn(pipeline.leases, "dbt", say) as lease:
+        base, run_id = pipeline.lakehouse.main_version(), lease.owner.run_id
+        branch = pipeline.lakehouse.open_branch(name, base, run_id=run_id)
         branch.refresh_views()
         try:
             environment = dbt_paths(pipeline.settings) | branch.dbt_environment()
