@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from include.errors import SettingsError, TransformError
-from include.lakehouse.disk import full_disk, says_full, usable_disk
 from include.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "include" / "dbt"
@@ -38,6 +37,7 @@ def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Pa
     from dbt.cli.main import dbtRunner
 
     from include.lakehouse.dbt_connection import close_dbt_connection
+    from include.lakehouse.disk import full_disk, says_full, usable_disk
 
     said: list[str] = []
 
@@ -95,6 +95,8 @@ def ensure_manifest(settings: Settings) -> Path:
 
     dbt says nothing on the terminal. Raises TransformError, naming the log, and ServiceError.
     """
+    from include.lakehouse.disk import usable_disk  # imports PyIceberg, and whoever parses the Dag needs none
+
     path, stamp = manifest_path(settings), _stamp_path(settings)
     with usable_disk(settings.dbt_path):
         if not manifest_is_fresh(settings):
