@@ -7,14 +7,19 @@ import polars as pl
 
 from include.errors import ContractError
 from include.schemas.daily_metrics import FCT_DAILY_GLUCOSE_METRICS
+from include.schemas.events import FCT_GLUCOSE_EVENTS
 from include.schemas.facts import FCT_GLUCOSE_READINGS
 from include.schemas.marts import MRT_GLUCOSE_HOURLY_PATTERNS, MRT_GLUCOSE_OVERVIEW, MRT_GLUCOSE_READINGS
 from include.schemas.rules import failures
+from include.schemas.treatments import FCT_MEDICATIONS, FCT_TREATMENTS
 
 AUDITED_MODELS: dict[str, pa.DataFrameSchema] = {
     str(schema.name): schema
     for schema in (
         FCT_GLUCOSE_READINGS,
+        FCT_TREATMENTS,
+        FCT_MEDICATIONS,
+        FCT_GLUCOSE_EVENTS,
         FCT_DAILY_GLUCOSE_METRICS,
         MRT_GLUCOSE_READINGS,
         MRT_GLUCOSE_OVERVIEW,

@@ -182,8 +182,66 @@ def patterns() -> list[Row]:
     ]
 
 
+def treatments() -> list[Row]:
+    return [
+        {
+            "site_id": "home",
+            "treatment_id": number,
+            "treated_at": START,
+            "treated_at_local": (START + timedelta(hours=2)).replace(tzinfo=None),
+            "treatment_date": date(2024, 10, 15),
+            "insulin_units": 1.5,
+            "carbs_grams": None,
+            "glucose_mg_dl": 120.0,
+            "duration_minutes": 30.0,
+            "basal_minutes": 20.0,
+            "basal_units": 0.5,
+            "duplicate_count": 0,
+        }
+        for number in ("1", "2")
+    ]
+
+
+def medications() -> list[Row]:
+    return [
+        {
+            "site_id": "home",
+            "medication_id": number,
+            "administered_at": START,
+            "administered_at_local": (START + timedelta(hours=2)).replace(tzinfo=None),
+            "administered_date": date(2024, 10, 15),
+            "medication_hour": 0,
+            "medication_name": name,
+            "dose_units": dose,
+        }
+        for number, name, dose in (("1", "Insulin", 1.5), ("2", "Glucagon", None))
+    ]
+
+
+def events() -> list[Row]:
+    return [
+        {
+            "event_id": f"home/{kind}/0-0",
+            "site_id": "home",
+            "kind": kind,
+            "started_at": START,
+            "ended_at": START + timedelta(minutes=20),
+            "started_at_local": (START + timedelta(hours=2)).replace(tzinfo=None),
+            "event_date": date(2024, 10, 15),
+            "duration_minutes": 20.0,
+            "extreme_glucose_mg_dl": extreme,
+            "reading_count": 4,
+            "is_nocturnal": True,
+        }
+        for kind, extreme in (("low", 69.9), ("very_low", 53.9), ("high", 180.1), ("very_high", 250.1))
+    ]
+
+
 SOUND: dict[str, Callable[[], list[Row]]] = {
     "fct_glucose_readings": readings,
+    "fct_treatments": treatments,
+    "fct_medications": medications,
+    "fct_glucose_events": events,
     "fct_daily_glucose_metrics": daily,
     "mrt_glucose_readings": hourly,
     "mrt_glucose_overview": overview,
@@ -240,6 +298,25 @@ BROKEN: list[tuple[str, Row, str]] = [
     ("fct_glucose_readings", {"minutes_since_last_reading": -10.0}, "readings_not_in_order"),
     ("fct_glucose_readings", {"rate_mg_dl_per_minute": 3.0}, "rate_wrong"),
     ("fct_glucose_readings", {"minutes_since_last_reading": 20.0}, "rate_wrong"),
+    ("fct_treatments", {"treatment_id": "2"}, "key_duplicate"),
+    ("fct_treatments", {"treated_at": None}, "treated_at_null"),
+    ("fct_treatments", {"treatment_date": date(2024, 10, 13)}, "treatment_date_far_from_wall_date"),
+    ("fct_treatments", {"basal_minutes": -1.0}, "basal_minutes_negative"),
+    ("fct_treatments", {"basal_minutes": 31.0}, "basal_longer_than_meant"),
+    ("fct_treatments", {"duplicate_count": -1}, "duplicate_count_below_0"),
+    ("fct_medications", {"medication_id": "2"}, "key_duplicate"),
+    ("fct_medications", {"medication_hour": 22}, "medication_hour_not_local"),
+    ("fct_medications", {"medication_name": None}, "medication_name_null"),
+    ("fct_medications", {"dose_units": 0.0}, "dose_units_not_positive"),
+    ("fct_glucose_events", {"event_id": "home/high/0-0"}, "key_duplicate"),
+    ("fct_glucose_events", {"kind": "lowish"}, "kind_unknown"),
+    ("fct_glucose_events", {"extreme_glucose_mg_dl": 70.0}, "extreme_not_beyond_threshold"),
+    ("fct_glucose_events", {"kind": "very_high"}, "extreme_not_beyond_threshold"),
+    ("fct_glucose_events", {"duration_minutes": 25.0}, "duration_wrong"),
+    ("fct_glucose_events", {"ended_at": START + timedelta(minutes=10)}, "duration_wrong"),
+    ("fct_glucose_events", {"duration_minutes": 10.0}, "event_too_short"),
+    ("fct_glucose_events", {"reading_count": 0}, "reading_count_below_1"),
+    ("fct_glucose_events", {"is_nocturnal": False}, "is_nocturnal_wrong"),
     ("fct_daily_glucose_metrics", {"reading_date": date(2024, 10, 16)}, "key_duplicate"),
     ("fct_daily_glucose_metrics", {"reading_count": 0}, "reading_count_below_1"),
     ("fct_daily_glucose_metrics", {"coverage_pct": 100.1}, "coverage_pct_outside_0_to_100"),
@@ -317,6 +394,9 @@ def test_an_error_is_found(name: str, change: Row, check: str) -> None:
             {"glucose_change_mg_dl": 210.0, "rate_mg_dl_per_minute": 21.0},
             "rate_implausible",
         ),
+        ("fct_treatments", {"insulin_units": -1.0}, "insulin_units_negative"),
+        ("fct_treatments", {"carbs_grams": -1.0}, "carbs_grams_negative"),
+        ("fct_treatments", {"glucose_mg_dl": 19.0}, "glucose_mg_dl_outside_20_to_600"),
         ("fct_daily_glucose_metrics", {"expected_count": 11}, "more_readings_than_expected"),
         ("fct_daily_glucose_metrics", {"avg_glucose_mg_dl": 79.0}, "avg_glucose_mg_dl_outside_80_to_250"),
         ("mrt_glucose_overview", {"avg_glucose_mg_dl": 79.0}, "avg_glucose_mg_dl_outside_80_to_250"),
