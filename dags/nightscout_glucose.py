@@ -8,7 +8,7 @@ open day and look back `LOOKBACK_DAYS`; missed days catch up, one run each; a ba
 range in the form (`start`, `end`) is one run: the way to load years.
 
 **When it fails**, main and the published tables are as they were, and the task `verdict` names the site or
-the task, and the reason.
+the task, and the reason; the table `ops.runs` in Postgres keeps it (`lakehouse status`).
 
 - A site that could not be read, or is over a limit, keeps its last data; the others went on. The next run
   reads what is missing. To accept what was refused, trigger a run whose form raises that limit.
@@ -81,7 +81,8 @@ def nightscout_glucose() -> None:
 
     validated >> merged >> models >> audited
     models.get_child_by_label(BUILD) >> audited  # what failed in it may belong to no model
-    promoted >> published >> judged >> close_run(turn.output).as_teardown(setups=turn)
+    closed = close_run(turn.output, staged, validated, merged, audited, promoted, published)
+    promoted >> published >> judged >> closed.as_teardown(setups=turn)
 
 
 nightscout_glucose()

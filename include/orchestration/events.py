@@ -6,19 +6,13 @@ from typing import Any
 
 from airflow.sdk import Asset
 
+from include.run.counts import document_counts
+
 # Schemes of our own: Airflow validates those it knows, and where the lake lies differs by profile.
 RAW = Asset("nightscout_raw", uri="x-lakehouse://raw", group="nightscout")
 MARTS = Asset("nightscout_marts", uri="x-lakehouse://marts", group="nightscout")
 
 DAY = timedelta(days=1)
-COUNTS = {  # of documents, over all sites and collections; from the counts of a merge
-    "received": ("received",),
-    "accepted": ("accepted",),
-    "quarantined": ("quarantined",),
-    "inserted": ("inserted",),
-    "updated": ("updated",),
-    "deleted": ("tombstoned", "retired"),
-}
 
 Facts = dict[str, Any]
 
@@ -28,10 +22,13 @@ def merge_facts(merged: Mapping[str, Any], windows: Sequence[Mapping[str, Any]])
 
     `windows` has one entry a site and collection: how many windows, from when until when.
     """
-    rows = [row for collections in merged["counts"].values() for row in collections.values()]
-    counts = {name: sum(row[part] for row in rows for part in parts) for name, parts in COUNTS.items()}
     instants = {name: merged[name] for name in ("first_instant", "last_instant", "mean_glucose_mg_dl")}
-    return {**counts, **instants, "windows": _read(windows), "left_out": sorted(merged["left_out"])}
+    return {
+        **document_counts(merged),
+        **instants,
+        "windows": _read(windows),
+        "left_out": sorted(merged["left_out"]),
+    }
 
 
 def days_between(first: str, last: str) -> list[str]:

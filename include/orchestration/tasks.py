@@ -121,9 +121,27 @@ def verdict(staged: Sequence[Facts] | None, merged: Facts | None, **context: Any
     _pipeline().verdict(_all(staged or []), merged, _failures(context))
 
 
-def close_run(lease: Facts) -> Facts:
-    """Give the lease back and drop what is no longer needed; always runs once the lease was taken."""
-    return _pipeline().close_run(lease)
+def close_run(
+    lease: Facts,
+    staged: Sequence[Facts] | None,
+    validated: Facts | None,
+    merged: Facts | None,
+    audited: Facts | None,
+    promoted: Facts | None,
+    published: Facts | None,
+    **context: Any,
+) -> Facts:
+    """Record how the run ended, in `ops.runs`, and give the lease back; always runs once that was taken."""
+    results = {
+        "staged": _all(staged or []),
+        "validated": validated,
+        "merged": merged,
+        "audited": audited,
+        "promoted": promoted,
+        "published": published,
+        "failures": _failures(context),
+    }
+    return _pipeline().close_run(lease, results)
 
 
 def _all(staged: Sequence[Facts]) -> list[Facts]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from include.errors import LeaseLostError
+from include.errors import LeaseLostError, SettingsError
 from include.ingestion.collection_merge import Limits
 from include.ingestion.ledger import check_ledger
 from include.ingestion.merge import merge_reads, was_interrupted
@@ -23,9 +23,10 @@ from include.ingestion.stage import Stage
 from include.ingestion.validation_report import validate_reads
 from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse
 from include.nightscout.client import open_client, read_profile_zone
-from include.nightscout.sites import Connection, Site, configured_sites
+from include.nightscout.sites import Connection, Credentials, Site, configured_sites
 from include.nightscout.windows import Window
 from include.run.audit import audit_branch
+from include.run.ending import ending_of
 from include.run.planning import plan_run
 from include.run.transform import check_manifest, dbt_paths, manifest_path, model_schemas, run_dbt
 from include.run.verdict import judge
@@ -33,6 +34,7 @@ from include.serving.lease import Lease, Leases, Owner
 from include.serving.postgres import Postgres, ensure
 from include.serving.publish import publish, published_version
 from include.serving.published_models import published_models
+from include.serving.runs import end_run
 from include.settings import Settings, load_settings
 
 LEASE_LIFE = timedelta(hours=2)  # longer than any one step takes; each step renews it
@@ -70,10 +72,8 @@ class Pipeline:
     @cached_property
     def sites(self) -> dict[str, Site]:
         """The configured sites by id."""
-        return {
-            site.site_id: site
-            for site in configured_sites(self.settings, self._connection, read_profile_zone)
-        }
+        sites = configured_sites(self.settings, self._connection, read_profile_zone)
+        return {site.site_id: site for site in sites}
 
     def take_lease(self, owner: Owner, has_ended: Callable[[Owner], bool]) -> Facts | None:
         """The lease, with this try's branch name; None while another run holds it."""
@@ -85,7 +85,7 @@ class Pipeline:
     def plan(self, request: Facts, lease: Facts) -> Facts:
         """Which windows of which sites and collections this run reads; the same answer at every try."""
         self._renew(lease)
-        outcomes = self._outcomes_of_main()
+        outcomes = self.outcomes_of_main()
         refuse_demo_beside_real(list(self.sites.values()), outcomes)
         taken_at = datetime.fromisoformat(lease["taken_at"])
         return plan_run(request, self.sites, taken_at, outcomes.whole(), self.settings)
@@ -136,7 +136,7 @@ class Pipeline:
         A read that is damaged is told by site: merge leaves that site out.
         """
         self._renew(branch["lease"])
-        report = validate_reads(self.inbox, self.sites, merged=self._outcomes_of_main().merged_reads())
+        report = validate_reads(self.inbox, self.sites, merged=self.outcomes_of_main().merged_reads())
         return report | {"failed": [result["failed"] for result in staged if "failed" in result]}
 
     def merge(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
@@ -205,16 +205,17 @@ class Pipeline:
         """Raise when a site was left out or a task failed, naming it and the reason."""
         judge(staged, merged, failures)
 
-    def close_run(self, lease: Facts) -> Facts:
-        """Drop what is no longer needed and give the lease back."""
+    def close_run(self, lease: Facts, results: Facts) -> Facts:
+        """Record how the run ended (`ending_of` its results), drop what is not needed, release the lease."""
         held = Lease.from_dict(lease)
+        end_run(self.postgres, held.number, ending_of(results, self._secrets()))
         try:
             self.leases.check(held)
         except LeaseLostError:
             return {"released": False}
         swept = self.lakehouse.sweep(in_use=[lease["branch"]])
         keep_since = datetime.now(UTC) - timedelta(days=self.settings.stage_retention_days)
-        forgotten = forget_merged_reads(self.inbox, self._outcomes_of_main(), keep_since)
+        forgotten = forget_merged_reads(self.inbox, self.outcomes_of_main(), keep_since)
         self.leases.release(held)
         return {
             "released": True,
@@ -228,12 +229,20 @@ class Pipeline:
         """The branch, which this run may write: its lease is held and it was not promoted."""
         return self._renew(branch["lease"]), self.lakehouse.branch(branch["branch"])
 
+    def _secrets(self) -> list[Credentials]:
+        """What no record may hold."""
+        try:
+            return [site.credentials for site in self.sites.values()]
+        except SettingsError:  # it is what failed the run, and its messages never quote a setting
+            return []
+
     def _renew(self, lease: Facts) -> Lease:
         held = Lease.from_dict(lease)
         self.leases.renew(held)
         return held
 
-    def _outcomes_of_main(self) -> Outcomes:
+    def outcomes_of_main(self) -> Outcomes:
+        """What became of every staged read, as main has it."""
         if self.lakehouse.main_version() is None:
             return Outcomes.empty()
         return Outcomes.read(self.lakehouse.at("main").table("ingest_outcomes"))

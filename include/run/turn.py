@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 import psutil
 
+from include.errors import LakehouseError
 from include.serving.lease import Lease, Leases, Owner
+from include.serving.runs import FAILED, SUCCEEDED, Ending, end_run
 
 COMMAND_LIFE = timedelta(minutes=30)
 ASK_AGAIN_SECONDS = 2.0
@@ -45,7 +47,13 @@ def turn(leases: Leases, command: str, say: Callable[[str], None]) -> Iterator[L
     while lease is None:
         time.sleep(ASK_AGAIN_SECONDS)
         lease = leases.take(owner, COMMAND_LIFE, process_has_ended)
+    ending = Ending(FAILED)
     try:
         yield lease
+        ending = Ending(SUCCEEDED)
+    except LakehouseError as error:
+        ending = Ending(FAILED, reason=str(error))
+        raise
     finally:
+        end_run(leases.postgres, lease.number, ending)
         leases.release(lease)

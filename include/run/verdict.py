@@ -14,15 +14,18 @@ def judge(
     `staged` are the results of the stage step, `merged` that of the merge step if there was one,
     `failures` the reason by task of those that failed.
     """
-    left_out = dict((merged or {}).get("left_out", {}))
-    for result in staged:
-        if "failed" in result:
-            left_out.setdefault(result["site_id"], result["failed"])
+    left_out = left_out_sites(staged, merged)
     if failures:
         reasons = "; ".join(f"{task}: {reason}" for task, reason in sorted(failures.items()))
         raise LakehouseError(f"{reasons}{_sites(left_out, '. Also, ')}")
     if left_out:
         raise SiteLeftOutError(_sites(left_out, ""))
+
+
+def left_out_sites(staged: Sequence[Mapping[str, Any]], merged: Mapping[str, Any] | None) -> dict[str, str]:
+    """The reason by site of those that could not be read or were not merged."""
+    failed = {result["site_id"]: result["failed"] for result in reversed(staged) if "failed" in result}
+    return {**failed, **(merged or {}).get("left_out", {})}
 
 
 def _sites(left_out: Mapping[str, str], before: str) -> str:

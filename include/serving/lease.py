@@ -11,6 +11,7 @@ import psycopg
 from include.errors import LeaseLostError
 from include.serving.operations import prepare
 from include.serving.postgres import Connection, Postgres
+from include.serving.runs import begin_run
 
 READ = "select dag_id, run_id, home, pid, host, number, expires_at from ops.lease where run_id is not null"
 # One statement decides: of two takers the second waits for the row and then judges what the first left there.
@@ -93,6 +94,8 @@ class Leases:
             ended = {"ended_number": ended_number, "ended_expires_at": ended_expires_at}
             try:
                 taken = connection.execute(TAKE, asdict(owner) | {"life": life} | ended).fetchone()
+                if taken:
+                    begin_run(connection, taken[0], owner.dag_id, owner.run_id, taken[1])
             except psycopg.errors.LockNotAvailable:
                 return None  # its holder promotes or publishes at this moment
         return Lease(owner, *taken) if taken else None

@@ -32,6 +32,28 @@ create table if not exists ops.publication_history (
     published_at timestamptz not null,
     row_counts jsonb not null
 );
+create table if not exists ops.runs (
+    lease_number bigint primary key,
+    dag_id text not null,
+    run_id text not null,
+    taken_at timestamptz not null,
+    ended_at timestamptz,
+    outcome text check (outcome in ('succeeded', 'left_out', 'failed')),
+    reason text,
+    left_out jsonb,
+    version text,
+    published boolean,
+    received bigint,
+    accepted bigint,
+    quarantined bigint,
+    inserted bigint,
+    updated bigint,
+    deleted bigint,
+    warnings jsonb,
+    check ((outcome is null) = (ended_at is null))
+);
+comment on table ops.runs is
+    'One row a try of a run, written when it takes the lease; one that was killed has no end.';
 comment on table ops.publication is 'The version of the lake that the published tables show; one row.';
 comment on table ops.publication_history is 'Every publication there was, the newest last.';
 """
@@ -40,7 +62,7 @@ grant usage on schema ops to {READER};
 grant select on ops.publication, ops.publication_history to {READER};
 """
 LOCK = "select pg_advisory_xact_lock(hashtextextended('nightscout-lakehouse operations', 0))"
-EXISTS = "select to_regclass('ops.publication_history') is not null"
+EXISTS = "select to_regclass('ops.runs') is not null"  # the newest of the tables
 
 
 def prepare(postgres: Postgres) -> None:

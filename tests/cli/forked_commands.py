@@ -31,25 +31,26 @@ def run(pipeline: Pipeline, request: Facts, run_id: str) -> None:
     """A run as the Dag does it: what fails goes to the verdict, and publish and close_run come always."""
     lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
     assert lease is not None, f"{pipeline.leases.holder()} holds the lease"
-    staged: list[Facts] = []
-    merged: Facts | None = None
+    results: Facts = dict.fromkeys(("staged", "validated", "merged", "audited", "promoted", "published"))
     failures: dict[str, str] = {}
+    staged: list[Facts] = []
     try:
         plan = pipeline.plan(request, lease)
         branch = pipeline.open_branch(lease, plan)
-        staged = [stage(pipeline, window, branch) for window in plan["windows"]]
-        pipeline.validate(branch, staged)
-        merged = pipeline.merge(branch, staged)
+        staged = results["staged"] = [stage(pipeline, window, branch) for window in plan["windows"]]
+        results["validated"] = pipeline.validate(branch, staged)
+        merged = results["merged"] = pipeline.merge(branch, staged)
         if {of["site_id"] for of in staged if "failed" not in of} - set(merged["left_out"]):
             pipeline.build(branch)
-            pipeline.promote(branch, pipeline.audit(branch))
+            results["audited"] = pipeline.audit(branch)
+            results["promoted"] = pipeline.promote(branch, results["audited"])
     except Exception as error:  # noqa: BLE001 (any task may fail of anything)
         failures["step"] = " ".join(f"{type(error).__name__}: {error}".split())
     try:
-        pipeline.publish(lease)
-        pipeline.verdict(staged, merged, failures)
+        results["published"] = pipeline.publish(lease)
+        pipeline.verdict(staged, results["merged"], failures)
     finally:
-        pipeline.close_run(lease)
+        pipeline.close_run(lease, results | {"failures": failures})
 
 
 def stage(pipeline: Pipeline, window: Facts, branch: Facts) -> Facts:

@@ -19,7 +19,9 @@ from include.errors import (
     StageError,
     TransformError,
 )
+from include.run.ending import ending_of
 from include.run.verdict import judge
+from include.serving.runs import FAILED, LEFT_OUT, SUCCEEDED, Ending
 from include.settings import PROJECT
 
 DAY = pendulum.datetime(2024, 10, 15, tz="UTC")
@@ -43,6 +45,7 @@ class Steps:
         self.promote_asked = True
         self.calls: list[str] = []
         self.requests: list[dict[str, Any]] = []
+        self.ending: Ending | None = None
 
     def take_lease(self, owner: Any, has_ended: Callable[[Any], bool]) -> dict[str, Any]:
         self._call("take_lease")
@@ -71,7 +74,7 @@ class Steps:
     def validate(self, _branch: dict[str, Any], staged: list[dict[str, Any]]) -> dict[str, Any]:
         self._call("validate")
         assert [result["site_id"] for result in staged] == list(SITES)
-        return {}
+        return {"received": 7, "accepted": 6, "quarantined": 1}
 
     def merge(self, _branch: dict[str, Any], staged: list[dict[str, Any]]) -> dict[str, Any]:
         self._call("merge")
@@ -102,11 +105,11 @@ class Steps:
 
     def audit(self, _branch: dict[str, Any]) -> dict[str, Any]:
         self._call("audit")
-        return {"head": "head"}
+        return {"head": "head", "warnings": ["a gap"]}
 
     def promote(self, _branch: dict[str, Any], audited: dict[str, Any]) -> dict[str, Any]:
         self._call("promote")
-        assert audited == {"head": "head"}
+        assert audited["head"] == "head"
         return {"version": "run-1"}
 
     def publish(self, _lease: dict[str, Any]) -> dict[str, Any]:
@@ -119,8 +122,10 @@ class Steps:
         self._call("verdict")
         judge(staged, merged, failures)
 
-    def close_run(self, _lease: dict[str, Any]) -> dict[str, Any]:
+    def close_run(self, lease: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
         self._call("close_run")
+        assert lease == LEASE
+        self.ending = ending_of(results)
         return {"released": True}
 
     def _call(self, name: str) -> None:
@@ -241,6 +246,14 @@ def test_a_run_in_which_all_goes_well(dag: Any, steps: Steps) -> None:
     }
 
 
+def test_what_is_recorded_of_a_run_in_which_all_goes_well(dag: Any, steps: Steps) -> None:
+    assert Run(dag).state == "success"
+    counts = {"received": 7, "accepted": 6, "quarantined": 1, "inserted": 2, "updated": 2, "deleted": 6}
+    assert steps.ending == Ending(
+        SUCCEEDED, version="run-1", published=True, counts=counts, warnings=("a gap",)
+    )
+
+
 def test_a_range_tells_of_every_day_that_it_wrote(dag: Any, steps: Steps) -> None:
     run = Run(dag, start="2024-10-14", end="2024-10-16")
     assert run.state == "success"
@@ -269,6 +282,9 @@ def test_a_model_that_fails_is_red_and_stops_the_run_before_main(dag: Any, steps
         "verdict": "failed",
         "close_run": "success",
     }
+    assert steps.ending is not None
+    assert (steps.ending.outcome, steps.ending.reason) == (FAILED, run.reason())
+    assert (steps.ending.version, steps.ending.published, steps.ending.counts["inserted"]) == (None, False, 2)
     assert run.reason("dbt.bronze.stg_sites.run") == "model.glucose.stg_sites: stg_sites error: it is broken"
     assert run.reason() == "dbt.build: dbt build: stg_sites: it is broken"  # once, not again for each model
 
@@ -311,6 +327,10 @@ def test_with_no_site_left_nothing_is_built_and_the_lease_comes_back(dag: Any, s
     assert steps.calls[-3:] == ["publish", "verdict", "close_run"]
     assert "site first: 401: wrong token" in run.reason()
     assert "site second: 30 % quarantined" in run.reason()
+    assert steps.ending is not None
+    assert (steps.ending.outcome, steps.ending.reason) == (LEFT_OUT, run.reason())
+    assert steps.ending.left_out == ("first", "second")
+    assert steps.ending.counts["received"] == 7
     assert run.events() == {}
 
 
@@ -320,6 +340,7 @@ def test_a_wrong_form_fails_at_once_and_names_the_task(dag: Any, steps: Steps) -
     assert run.state == "failed"
     assert steps.calls == ["take_lease", "plan", "publish", "verdict", "close_run"]
     assert run.reason() == "plan: the range ends before it starts"
+    assert steps.ending == Ending(FAILED, reason="plan: the range ends before it starts")
 
 
 def test_without_the_lease_nothing_is_touched(dag: Any, steps: Steps) -> None:

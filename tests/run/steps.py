@@ -22,16 +22,22 @@ def run(pipeline: Pipeline, request: Facts, run_id: str) -> Facts:
     """Every step; returns the plan and what merge reported. Raises what the first failing step raises."""
     lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
     assert lease is not None, f"{pipeline.leases.holder()} holds the lease"
+    results: Facts = dict.fromkeys(("staged", "validated", "merged", "audited", "promoted", "published"))
+    results["failures"] = {}
     try:
         plan = pipeline.plan(request, lease)
         branch = pipeline.open_branch(lease, plan)
-        staged = [pipeline.stage(window, branch) for window in plan["windows"]]
-        pipeline.validate(branch, staged)
-        merged = pipeline.merge(branch, staged)
+        staged = results["staged"] = [pipeline.stage(window, branch) for window in plan["windows"]]
+        results["validated"] = pipeline.validate(branch, staged)
+        merged = results["merged"] = pipeline.merge(branch, staged)
         pipeline.build(branch)
-        pipeline.promote(branch, pipeline.audit(branch))
-        pipeline.publish(lease)
+        results["audited"] = pipeline.audit(branch)
+        results["promoted"] = pipeline.promote(branch, results["audited"])
+        results["published"] = pipeline.publish(lease)
         pipeline.verdict(staged, merged, {})
+    except Exception as error:
+        results["failures"]["step"] = str(error)
+        raise
     finally:
-        pipeline.close_run(lease)
+        pipeline.close_run(lease, results)
     return {"plan": plan, "merged": merged}
