@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from include.cli.output import CsvOption, JsonOption, say, show
-from include.lakehouse import open_lakehouse
+from include.cli.output import CsvOption, JsonOption, Row, say, show
+from include.lakehouse import Version, open_lakehouse
 from include.run import rollback as going_back
 from include.run.pipeline import Pipeline
 from include.run.status import lake_status
@@ -29,18 +29,23 @@ def sql(
     show(found.rename_columns(columns).to_pylist(), columns=columns, as_csv=as_csv, as_json=as_json)
 
 
-def status(as_json: JsonOption = False) -> None:
-    """What is loaded, published, left out, set aside; and who runs now."""
+def status(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:
+    """What is loaded, published, left out, set aside; how the last runs ended, and who runs now."""
     found = lake_status(Pipeline(load_settings()))
     if as_json:
         show([asdict(found)], as_json=True)
+        return
+    if as_csv:
+        show(_facts(asdict(found)), as_csv=True)
         return
     for line in found.lines():
         say(line)
     if found.sites:
         show(found.sites, title="Sites")
     if found.waiting:
-        show(found.waiting, title="Not merged")
+        show(found.waiting, title="Not merged yet")
+    if found.runs:
+        show(found.last_runs(), title="Last runs")
 
 
 def history(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:
@@ -51,11 +56,12 @@ def history(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:
             "version": version.name,
             "promoted_at": version.promoted_at,
             "run_id": version.run_id,
-            "main": "main" if version.is_main else "",
+            "state": _state(version),
         }
         for version in versions
     ]
-    show(rows, title="Versions", as_csv=as_csv, as_json=as_json)
+    columns = ("version", "promoted_at", "run_id", "state")
+    show(rows, title="Versions", columns=columns, as_csv=as_csv, as_json=as_json)
 
 
 def rollback(
@@ -68,6 +74,24 @@ def rollback(
 def connect() -> None:
     """How a person or a BI tool connects to the published tables."""
     say(connection_text(load_settings()))
+
+
+def _facts(status: Row) -> list[Row]:
+    """The parts of a status in one form that a CSV can hold: about what, which row of it, name and value."""
+    parts = {about: rows for about, rows in status.items() if isinstance(rows, list)}
+    whole = {name: value for name, value in status.items() if name not in parts}
+    return [{"about": "lake", "row": "", "name": name, "value": value} for name, value in whole.items()] + [
+        {"about": about, "row": number, "name": name, "value": value}
+        for about, rows in parts.items()
+        for number, row in enumerate(rows, 1)
+        for name, value in row.items()
+    ]
+
+
+def _state(version: Version) -> str:
+    if version.is_main:
+        return "main"
+    return "undone by a rollback" if version.is_superseded else ""
 
 
 def _told_apart(names: Iterable[str]) -> list[str]:

@@ -183,7 +183,7 @@ def _show_step(line: str, shown: set[str]) -> None:
 
 
 def failure_sentence(log: Path) -> str:
-    """The last error of the project's own in the log, what the verdict or a failed task says; and its place."""
+    """What the verdict or a failed task says, the last error of ours in the log; and the place of the log."""
     errors = re.findall(r"include\.errors\.\w+: (.+)", log.read_text(errors="replace"))
     reason = errors[-1].rstrip() if errors else "The run failed."
     stop = "" if reason.endswith((".", "?", "!")) else "."

@@ -69,6 +69,13 @@ def configured_sites(
     return (_demo_site(),)
 
 
+def configured_site_ids(settings: Settings) -> set[str]:
+    """Ids of the sites to read; no connection is looked up. Raises SettingsError for a wrong sites.yaml."""
+    if settings.sites_file.exists() and not settings.nightscout_url:
+        return {entry.site_id for entry in read_sites_file(settings.sites_file)}
+    return {settings.nightscout_site if settings.nightscout_url else DEMO_SITE}
+
+
 def _demo_site() -> Site:
     from include.nightscout.demo import DEMO_ZONE
 

@@ -1,21 +1,30 @@
 """What is in the lake, what readers see, and what waits for a person."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import polars as pl
 
+from include.errors import SettingsError
 from include.ingestion.outcomes import FAILED, LEFT_OUT, SET_ASIDE, Outcomes
 from include.ingestion.spans import join_spans
+from include.ingestion.unmerged import STAGED, unmerged_reads
 from include.lakehouse import Reference
+from include.nightscout.sites import configured_site_ids
 from include.nightscout.windows import Collection, Window
 from include.run.pipeline import Pipeline
 from include.schemas import COLLECTION_TABLE
 from include.serving.postgres import is_running
 from include.serving.publish import published_version
+from include.serving.runs import last_runs
+from include.settings import Settings
 
 Row = dict[str, Any]
+
+SHOWN_RUNS = 5
+WAITING = ("site_id", "collection", "window_start", "window_end", "status", "message")
 
 
 @dataclass(frozen=True)
@@ -31,16 +40,19 @@ class LakeStatus:
     postgres_runs: bool = False
     sites: list[Row] = field(default_factory=list)
     waiting: list[Row] = field(default_factory=list)
+    runs: list[Row] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The state of the whole, a sentence a line."""
-        if self.main is None:
-            return [f"{self.home} ({self.profile}): nothing was loaded yet; make run loads 90 days."]
-        promoted = f"promoted {self.promoted_at:%Y-%m-%d %H:%M} UTC"
-        lines = [f"{self.home} ({self.profile}): main is {self.main}, {promoted}."]
-        if not self.postgres_runs:
+        lines = [f"{self.home} ({self.profile}): nothing was loaded yet; make run loads 90 days."]
+        if self.main is not None:
+            promoted = f"promoted {self.promoted_at:%Y-%m-%d %H:%M} UTC"
+            lines = [f"{self.home} ({self.profile}): main is {self.main}, {promoted}."]
+        if self.main is None and not self.runs:
+            pass
+        elif not self.postgres_runs:
             lines.append("Postgres does not run; lakehouse connect starts it.")
-        elif self.published == self.main:
+        elif self.published == self.main is not None:
             lines.append("Readers of Postgres see this version.")
         else:
             lines.append(
@@ -50,31 +62,46 @@ class LakeStatus:
             lines.append(f"{self.running} is writing now.")
         return lines
 
+    def last_runs(self) -> list[Row]:
+        """The runs in a few columns, for people."""
+        unended = "under way" if self.running else "it was killed"
+        return [
+            {
+                "run": f"{run['dag_id']} {run['run_id']}",
+                "began": run["taken_at"],
+                "outcome": run["outcome"] or (unended if number == 0 else "it was killed"),
+                "promoted": run["version"],
+                "received": run["received"],
+                "inserted": run["inserted"],
+                "reason": run["reason"],
+            }
+            for number, run in enumerate(self.runs)
+        ]
+
 
 def lake_status(pipeline: Pipeline) -> LakeStatus:
     """Read it from main and, when it runs, from Postgres; starts and changes nothing."""
     settings = pipeline.settings
-    facts: Row = {"profile": settings.lakehouse_profile, "home": str(settings.lakehouse_home)}
+    outcomes = pipeline.outcomes_of_main()
+    facts: Row = {
+        "profile": settings.lakehouse_profile,
+        "home": str(settings.lakehouse_home),
+        "waiting": _waiting(pipeline, outcomes),
+    }
     versions = {version.name: version for version in pipeline.lakehouse.history()}
     main = pipeline.lakehouse.main_version()
-    if main is None:
-        return LakeStatus(**facts, main=None)
     if is_running(settings):
         shown, holder = published_version(pipeline.postgres), pipeline.leases.holder()
         facts |= {
             "postgres_runs": True,
             "published": shown.version if shown else None,
             "running": f"{holder.dag_id} {holder.run_id}" if holder else None,
+            "runs": last_runs(pipeline.postgres, SHOWN_RUNS),
         }
-    reference = pipeline.lakehouse.at(main)
-    outcomes = Outcomes.read(reference.table("ingest_outcomes"))
-    return LakeStatus(
-        **facts,
-        main=main,
-        promoted_at=versions[main].promoted_at,
-        sites=_sites(reference, outcomes),
-        waiting=_waiting(outcomes),
-    )
+    if main is None:
+        return LakeStatus(**facts, main=None)
+    sites = _sites(pipeline.lakehouse.at(main), outcomes)
+    return LakeStatus(**facts, main=main, promoted_at=versions[main].promoted_at, sites=sites)
 
 
 def _sites(reference: Reference, outcomes: Outcomes) -> list[Row]:
@@ -95,25 +122,35 @@ def _live(reference: Reference, table: str) -> dict[str, int]:
     return dict(pl.DataFrame(scan.to_arrow()).group_by("site_id").len().iter_rows())
 
 
-def _waiting(outcomes: Outcomes) -> list[Row]:
+def _waiting(pipeline: Pipeline, outcomes: Outcomes) -> list[Row]:
     """Reads that are in no table, with the reason: staged ones until they are merged, failed ones (nothing
-    was staged) until their window was read later."""
-    merged = outcomes.merged_reads()
-    rows = outcomes.rows.filter(pl.col("status").is_in([FAILED, LEFT_OUT, SET_ASIDE])).sort(
-        "fetched_at", descending=True
+    was staged) until their window was read later. What main knows of a read says more than the stage does."""
+    settings, merged = pipeline.settings, outcomes.merged_reads()
+    known = {row["read_id"]: row for row in _unmerged_outcomes(outcomes, merged)}
+    staged = unmerged_reads(pipeline.inbox, merged, _configured(settings), settings.max_quarantine_pct)
+    rows = [{**row, **known.pop(row["read_id"], {})} if row["status"] == STAGED else row for row in staged]
+    rows += [row for row in known.values() if row["status"] == FAILED and not _was_read_later(outcomes, row)]
+    return [{name: row[name] for name in WAITING} for row in rows]
+
+
+def _unmerged_outcomes(outcomes: Outcomes, merged: set[str]) -> Iterator[Row]:
+    """The newest outcome of each read that was not merged."""
+    rows = outcomes.rows.filter(
+        pl.col("status").is_in([FAILED, LEFT_OUT, SET_ASIDE]), ~pl.col("read_id").is_in(list(merged))
     )
-    columns = ("site_id", "collection", "window_start", "window_end", "status", "message")
-    waiting = rows.filter(~pl.col("read_id").is_in(list(merged))).unique(
-        "read_id", keep="first", maintain_order=True
-    )
-    listed = [row for row in waiting.iter_rows(named=True) if not _was_read_later(outcomes, row)]
-    return [{name: row[name] for name in columns} for row in listed]
+    newest = rows.sort("fetched_at", "lease_number", descending=True)
+    yield from newest.unique("read_id", keep="first", maintain_order=True).iter_rows(named=True)
+
+
+def _configured(settings: Settings) -> set[str] | None:
+    try:
+        return configured_site_ids(settings)
+    except SettingsError:  # what is wrong with the list of sites is for a run to say
+        return None
 
 
 def _was_read_later(outcomes: Outcomes, row: Row) -> bool:
     """Whether a failed read's window is covered by windows that were merged since."""
-    if row["status"] != FAILED:
-        return False
     window = Window(row["site_id"], Collection(row["collection"]), row["window_start"], row["window_end"])
     since = outcomes.read_since(window, row["fetched_at"])
     covered = join_spans((later.start, later.end) for later in since)

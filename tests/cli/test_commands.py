@@ -141,7 +141,7 @@ def test_on_an_empty_home_every_command_says_so_and_makes_nothing(
 
 def test_history_lists_versions_newest_first(lake: Home) -> None:
     versions = lake.lakehouse("history", "--json").rows
-    assert versions[0]["main"] == "main"
+    assert versions[0]["state"] == "main"
     assert [row["promoted_at"] for row in versions] == sorted(
         (row["promoted_at"] for row in versions), reverse=True
     )

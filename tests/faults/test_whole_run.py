@@ -1,5 +1,6 @@
 """`lakehouse run` on a site that refuses: the whole Dag, as `make run` starts it in a fresh clone."""
 
+import json
 import os
 import re
 import shutil
@@ -71,7 +72,9 @@ def test_a_wrong_secret_is_one_sentence_and_the_place_of_the_log(clone: Clone) -
         )
     assert done.returncode == 1, done.stdout + done.stderr
     (sentence,) = done.stderr.splitlines()
-    assert re.fullmatch(r"lakehouse: .*site home.* answers 401: .*The full log: \S+", sentence), sentence
+    assert re.fullmatch(r"lakehouse: .*site home.* answers 401: .*stays\. The full log: \S+", sentence), (
+        sentence
+    )
     log = Path(sentence.rpartition(" ")[2])
     assert log.is_file()
     assert "Traceback" not in done.stdout
@@ -81,5 +84,9 @@ def test_a_wrong_secret_is_one_sentence_and_the_place_of_the_log(clone: Clone) -
     for file in clone.home.rglob("*"):
         assert not file.is_file() or SECRET.encode() not in file.read_bytes(), file
     assert is_running(clone.settings())
-    (status,) = clone.lakehouse("status").stdout.splitlines()
+    status = clone.lakehouse("status").stdout
     assert "nothing was loaded yet" in status
+    (run,) = json.loads(clone.lakehouse("status", "--json").stdout)[0]["runs"]
+    assert (run["outcome"], run["left_out"], run["version"]) == ("left_out", ["home"], None)
+    assert "answers 401" in run["reason"]
+    assert run["ended_at"] > run["taken_at"]
