@@ -1,5 +1,9 @@
-"""Every setting a user meets, read from the environment (and the project's `.env`) in one place."""
+"""Every setting a user meets, read from the environment (and the project's `.env`) in one place.
 
+The environment may name another file than `.env`: SETTINGS_FILE. Tests do, or they would read the user's.
+"""
+
+import os
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,7 +22,7 @@ class Settings(BaseSettings):
     """The settings, validated. Field names are the environment variables in lower case."""
 
     model_config = SettingsConfigDict(
-        env_file=PROJECT / ".env",
+        env_file=os.environ.get("SETTINGS_FILE", PROJECT / ".env"),
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -29,6 +33,18 @@ class Settings(BaseSettings):
     lakehouse_home: Path = PROJECT / ".lakehouse"
     lakehouse_postgres_port: int = Field(default=5433, ge=1, le=65535)
     lakehouse_airflow_port: int = Field(default=8080, ge=1, le=65535)
+    lakehouse_trino_port: int = Field(default=8085, ge=1, le=65535)
+    lakehouse_nessie_port: int = Field(default=19120, ge=1, le=65535)
+    lakehouse_nessie_management_port: int = Field(default=19121, ge=1, le=65535)
+    lakehouse_s3_port: int = Field(default=8333, ge=1, le=65535)
+    lakehouse_s3_inner_ports: int = Field(default=8340, ge=1, le=65500)
+    maven_repository: str = "https://repo1.maven.org/maven2"
+
+    nessie_uri: str | None = None
+    iceberg_warehouse_path: str = Field(default="s3://warehouse/lake", pattern=r"^s3://[a-z0-9][a-z0-9.-]+/.+$")
+    aws_s3_endpoint: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: SecretStr | None = None
 
     nightscout_url: str | None = None
     nightscout_token: SecretStr | None = None
@@ -65,6 +81,11 @@ class Settings(BaseSettings):
     def postgres_path(self) -> Path:
         """Where the embedded Postgres keeps its data, password and log."""
         return self.lakehouse_home / "postgres"
+
+    @property
+    def stack_path(self) -> Path:
+        """Where the native stack keeps data, secrets and logs of all its services but Postgres."""
+        return self.lakehouse_home / "stack"
 
     @property
     def dbt_path(self) -> Path:

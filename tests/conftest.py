@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).resolve().parent.parent
+from include.settings import PROJECT, Settings
+
 IN_CI = bool(os.environ.get("CI"))
+
+# What the user of this machine configured is not what is tested: not by this process, nor by those it starts.
+for name in list(os.environ):
+    if name.lower() in Settings.model_fields or name.startswith(("AIRFLOW", "DBT_")):
+        del os.environ[name]
+os.environ["SETTINGS_FILE"] = str(PROJECT / "tests" / "settings.env")
+Settings.model_config["env_file"] = os.environ["SETTINGS_FILE"]
 
 
 @pytest.fixture(scope="session")
