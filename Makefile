@@ -26,8 +26,16 @@ up: setup ## Airflow's UI and scheduler on this machine; Ctrl-C stops them
 dbt: setup ## dbt by hand on a scratch branch: make dbt ARGS="build --select marts"
 	@$(BIN)/lakehouse dbt -- $(ARGS)
 
+.PHONY: stack-up
+stack-up: setup $(VENV)/.stacked ## Postgres, S3, Nessie and Trino on this machine, for the profile trino (needs Java 24)
+	@$(BIN)/lakehouse stack up
+
+.PHONY: stack-down
+stack-down: ## Stop them; their data stays
+	@if [ -x $(BIN)/lakehouse ]; then $(BIN)/lakehouse stack down; else echo "Nothing was set up here."; fi
+
 .PHONY: clean
-clean: ## Stop the embedded Postgres and remove everything under LAKEHOUSE_HOME
+clean: ## Stop Postgres and the stack, and remove everything under LAKEHOUSE_HOME
 	@if [ -x $(BIN)/lakehouse ]; then $(BIN)/lakehouse clean; else echo "Nothing was set up here."; fi
 
 ##@ Prove it
@@ -37,7 +45,7 @@ test: develop ## Every test that needs only Python
 	$(BIN)/pytest -n 2 --dist loadfile -m "not stack" tests
 
 .PHONY: test-stack
-test-stack: develop ## The tests with a real Nightscout server (needs Node and npm) and a live Airflow, and the long ones
+test-stack: develop $(VENV)/.stacked ## The tests with real servers (needs Node, npm and Java 24) and a live Airflow, and the long ones
 	@command -v npm >/dev/null && command -v node >/dev/null || { \
 		echo "make test-stack starts a real Nightscout server: install Node.js 20 or newer with npm, then try again." >&2; exit 1; }
 	$(BIN)/pytest -m stack tests
@@ -67,6 +75,7 @@ develop: $(VENV)/.developed ## Install what testing needs besides
 lock: $(VENV)/.uv ## Compile requirements*.in into requirements*.txt, with hashes, for Python 3.11 to 3.13
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --exclude-newer "7 days" --no-header requirements.in -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --exclude-newer "7 days" --no-header requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --exclude-newer "7 days" --no-header requirements-stack.in -o requirements-stack.txt
 
 $(VENV)/.uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
@@ -83,6 +92,10 @@ $(VENV)/.installed: $(VENV)/.uv requirements.txt pyproject.toml
 
 $(VENV)/.developed: $(VENV)/.installed requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.stacked: $(VENV)/.installed requirements-stack.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-stack.txt
 	@touch $@
 
 .PHONY: help

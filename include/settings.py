@@ -41,7 +41,9 @@ class Settings(BaseSettings):
     maven_repository: str = "https://repo1.maven.org/maven2"
 
     nessie_uri: str | None = None
-    iceberg_warehouse_path: str = Field(default="s3://warehouse/lake", pattern=r"^s3://[a-z0-9][a-z0-9.-]+/.+$")
+    iceberg_warehouse_path: str = Field(
+        default="s3://warehouse/lake", pattern=r"^s3://[a-z0-9][a-z0-9.-]+/.+$"
+    )
     aws_s3_endpoint: str | None = None
     aws_access_key_id: str | None = None
     aws_secret_access_key: SecretStr | None = None

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from include.cli import branch, lake, quarantine, run, site
+from include.cli import branch, lake, quarantine, run, site, stack
 from include.errors import InputError, LakehouseError, SettingsError
 from include.lakehouse.disk import usable_disk
 
@@ -25,6 +25,7 @@ app.command(context_settings={"ignore_unknown_options": True})(run.dbt)
 app.add_typer(branch.app, name="branch")
 app.add_typer(site.app, name="site")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(stack.app, name="stack")
 
 
 def main() -> None:

@@ -6,12 +6,13 @@ from include.errors import InputError
 from include.run.under_way import refuse_to_clean
 from include.serving.postgres import remove
 from include.settings import Settings
+from include.stack.stack import Stack
 
-OURS = ("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgres", "stage")
+OURS = ("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgres", "stack", "stage")
 
 
 def remove_home(settings: Settings) -> str:
-    """Ask the running Postgres to stop, then remove every file under LAKEHOUSE_HOME; says what it did.
+    """Stop the stack and Postgres, then remove every file under LAKEHOUSE_HOME; says what it did.
 
     Raises InputError, and removes nothing, while a run is under way, and when something lies there that this
     program did not put there.
@@ -26,6 +27,7 @@ def remove_home(settings: Settings) -> str:
             "move them away, or remove the folder by hand."
         )
     refuse_to_clean(settings)
+    Stack(settings).down()
     remove(settings)
     shutil.rmtree(home)
     return f"Removed {home}."

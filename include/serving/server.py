@@ -16,6 +16,7 @@ import psutil
 
 from include.errors import ServiceError
 from include.serving.programs import Programs, copies_for, find_programs
+from include.serving.secret_file import write_secret
 
 HOST = "127.0.0.1"
 DATABASE = "lakehouse"
@@ -23,6 +24,7 @@ OWNER = "lake"
 READER = "glucose_reader"
 PATIENCE_SECONDS = 60.0
 SETTINGS = ("timezone=UTC", "log_timezone=UTC", "log_checkpoints=off", "unix_socket_directories=")
+SINGLE_USER = ("-clog_min_error_statement=panic",)  # statements hold passwords
 
 # One statement a line: the single-user mode of Postgres reads them so.
 ROLES = f"""\
@@ -110,6 +112,19 @@ class Server:
             time.sleep(0.02)
         alive.close()
 
+    def administer(self, statements: str) -> None:
+        """Stop, and carry out statements as superuser, passing over those that fail; call it locked."""
+        self.stop()
+        if (alive := self._claim()) is None:
+            raise ServiceError(f"the Postgres of {self.folder} was started by somebody else: try again")
+        with alive, self._reachable_home() as (home, descriptor):
+            (self.data / "postmaster.pid").unlink(missing_ok=True)  # left by a server that was killed
+            find_programs(self.home).run(
+                "postgres", "--single", "-D", f"{home}/data", *SINGLE_USER, "postgres",
+                keep_open=(alive.fileno(), descriptor),
+                stdin=statements,
+            )  # fmt: skip
+
     def is_running(self) -> bool:
         """Whether any process of the server is left; call it locked."""
         alive = self._claim()
@@ -143,8 +158,8 @@ class Server:
         for role in (OWNER, READER):
             self._make_password(role)
         pgpass = f"{HOST}:*:{DATABASE}:{READER}:{self.password(READER)}\n"
-        _write_secret(self.folder / "pgpass", pgpass)
-        _write_secret(superuser, secrets.token_urlsafe(18))  # initdb wants one; it is forgotten at once
+        write_secret(self.folder / "pgpass", pgpass)
+        write_secret(superuser, secrets.token_urlsafe(18))  # initdb wants one; it is forgotten at once
         programs.give(superuser)
         with self._reachable_home() as (home, descriptor):
             keep_open = (alive.fileno(), descriptor)
@@ -154,11 +169,12 @@ class Server:
                 "--builtin-locale=C.UTF-8", "--no-instructions", *(f"-c{setting}" for setting in SETTINGS),
                 keep_open=keep_open,
             )  # fmt: skip
+            roles = ROLES.format(owner=self.password(OWNER), reader=self.password(READER))
             programs.run(
-                "postgres", "--single", "-D", f"{home}/data.new", "-cexit_on_error=on",
-                "-clog_min_error_statement=panic", "postgres",
+                "postgres", "--single", "-D", f"{home}/data.new", "-cexit_on_error=on", *SINGLE_USER,
+                "postgres",
                 keep_open=keep_open,
-                stdin=ROLES.format(owner=self.password(OWNER), reader=self.password(READER)),
+                stdin=roles,
             )  # fmt: skip
         superuser.unlink()
         new.rename(self.data)
@@ -192,7 +208,7 @@ class Server:
     def _make_password(self, role: str) -> None:
         path = self.folder / f"{role}.password"
         if not path.exists():
-            _write_secret(path, secrets.token_urlsafe(18))
+            write_secret(path, secrets.token_urlsafe(18))
 
     @contextmanager
     def _reachable_home(self) -> Iterator[tuple[str, int]]:
@@ -226,12 +242,3 @@ class Server:
     def _is_ready(self) -> bool:
         lines = self._pid_file()
         return len(lines) >= 8 and lines[7].strip() == "ready" and self._process() is not None
-
-
-def _write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner can read; it appears whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.new")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    unfinished.rename(path)

@@ -20,7 +20,7 @@ TYPED = [
     for line in text.splitlines()
 ]
 ENVIRONMENT = (PROJECT / ".env.example").read_text()
-EXAMPLES = dict(re.findall(r"^#?([A-Z][A-Z_]+)=(.*)$", ENVIRONMENT, re.MULTILINE))
+EXAMPLES = dict(re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", ENVIRONMENT, re.MULTILINE))
 
 
 def typed(program: str) -> list[list[str]]:

@@ -1,0 +1,1 @@
+"""The services of the profile `trino`, run on this machine without containers."""
