@@ -1,1 +1,1 @@
-"""What runs cost, as ratios: `make bench`, or `python -m bench dag|merge|memory` for one part."""
+"""What runs cost, as ratios: `make bench`, or `python -m bench merge|steps|dag|memory` for one part."""

@@ -4,9 +4,9 @@ import os
 import platform
 import sys
 
-from bench import dag, memory, merge
+from bench import dag, memory, merge, steps
 
-PARTS = {"merge": merge.measure, "dag": dag.measure, "memory": memory.measure}
+PARTS = {"merge": merge.measure, "steps": steps.measure, "dag": dag.measure, "memory": memory.measure}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ _LEAST_MINUTES = 10  # the last reading of 15 minutes may have come early
 _kind, _extreme = pl.col("kind"), pl.col("extreme_glucose_mg_dl")
 _threshold = _kind.replace_strict(THRESHOLDS_MG_DL, default=None, return_dtype=pl.Float64)
 _is_beyond = pl.when(_kind.str.ends_with("low")).then(_extreme < _threshold).otherwise(_extreme > _threshold)
-_minutes = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 6e7
+_minutes = (pl.col("ended_at") - pl.col("started_at")).dt.total_milliseconds() / 6e4
 
 FCT_GLUCOSE_EVENTS = model(
     "fct_glucose_events",

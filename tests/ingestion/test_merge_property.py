@@ -25,9 +25,7 @@ from tests.ingestion.rules import Answered, Known, LeftOutByTheRules, is_bad, me
 SITES = ("home", "other")
 TABLES = ("glucose_entries", "treatments", "quarantine", "ingest_outcomes")
 FEW = 5
-EXAMPLES = int(
-    os.environ.get("MERGE_HISTORIES", FEW)
-)  # more, and others each time, in test-stack
+EXAMPLES = int(os.environ.get("MERGE_HISTORIES", FEW))  # more, and others each time, in test-stack
 
 Place = tuple[str, Collection]
 

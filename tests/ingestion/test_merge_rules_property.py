@@ -19,9 +19,7 @@ from tests.ingestion.rules import Known, LeftOutByTheRules, is_bad, merge_by_the
 from tests.nightscout.site_filter import selects
 
 FEW = 300
-EXAMPLES = int(
-    os.environ.get("MERGE_RULES", FEW)
-)  # more, and others each time, in test-stack
+EXAMPLES = int(os.environ.get("MERGE_RULES", FEW))  # more, and others each time, in test-stack
 
 changed = st.lists(change, max_size=3)
 read = st.tuples(st.just("read"), bounds, st.none() | numbers)
