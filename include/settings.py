@@ -42,7 +42,7 @@ class Settings(BaseSettings):
 
     nessie_uri: str | None = None
     iceberg_warehouse_path: str = Field(
-        default="s3://warehouse/lake", pattern=r"^s3://[a-z0-9][a-z0-9.-]+/.+$"
+        default="s3://warehouse/lake", pattern=r"^s3://[a-z0-9][a-z0-9.-]+(/.*)?$"
     )
     aws_s3_endpoint: str | None = None
     aws_access_key_id: str | None = None

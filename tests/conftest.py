@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from include.settings import PROJECT, Settings
+from tests.stack_fixture import stack
+
+__all__ = ["stack"]
 
 IN_CI = bool(os.environ.get("CI"))
 

@@ -26,13 +26,13 @@ ADVICE = (
 )
 
 
-def find_java(folders: tuple[str, ...] = FOLDERS) -> Path:
+def find_java() -> Path:
     """The folder (as JAVA_HOME names it) of the first Java that is new enough.
 
     Looks at JAVA_HOME, then PATH, then the usual folders. Raises ServiceError: none, or all too old.
     """
     found: dict[Path, int] = {}
-    for home in _candidates(folders):
+    for home in _candidates():
         if home not in found and (version := _version(home)) is not None:
             found[home] = version
             if version >= NEEDED:
@@ -43,12 +43,12 @@ def find_java(folders: tuple[str, ...] = FOLDERS) -> Path:
     raise ServiceError(f"Trino needs Java {NEEDED}, and {newest} is Java {found[newest]}: {ADVICE}")
 
 
-def _candidates(folders: tuple[str, ...]) -> Iterator[Path]:
+def _candidates() -> Iterator[Path]:
     if named := os.environ.get("JAVA_HOME"):
         yield Path(named)
     if program := shutil.which("java"):
         yield Path(program).resolve().parent.parent
-    for pattern in folders:
+    for pattern in FOLDERS:
         start = Path(pattern)
         yield from sorted(Path(start.anchor).glob(str(start.relative_to(start.anchor))), reverse=True)
 

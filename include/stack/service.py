@@ -28,6 +28,8 @@ class Service:
     configuration: Sequence[Path]
     """The files that it reads at its start."""
     is_ready: Callable[[], bool]
+    left_over: Sequence[Path] = ()
+    """What a killed process leaves behind that would keep the next one from starting."""
 
     def launch(self) -> None:
         """Start it, unless it runs with all of this unchanged. Raises ServiceError: a port is in use."""
@@ -43,6 +45,8 @@ class Service:
             raise ServiceError(f"{program.name} was started by somebody else meanwhile: try again")
         with alive:
             self._check_ports()
+            for path in self.left_over:
+                path.unlink(missing_ok=True)
             started.write_text(fingerprint)
             program.spawn(alive, self.command, self.environment)
 

@@ -141,6 +141,7 @@ def trino_service(
         ports={settings.lakehouse_trino_port: "LAKEHOUSE_TRINO_PORT"},
         configuration=sorted(path for path in etc.rglob("*") if path.is_file()),
         is_ready=lambda: trino_is_ready(settings),
+        left_over=[program.folder / "var" / "run" / "launcher.pid"],
     )
 
 
