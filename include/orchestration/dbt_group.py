@@ -17,7 +17,7 @@ from include.settings import Settings
 
 
 def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
-    """`dbt.build`, then `dbt.<layer>.<model>` with `run` and `test` for every model, in dbt's own order.
+    """`dbt.build`, then `dbt.<layer>.<model>` for every model, in dbt's own order.
 
     Cosmos draws models and edges; how a model runs is ours (`DbtOutcome`), because Cosmos has no mode with
     one build that can be tried again: when a run is cleared its producer only skips, and its watchers then
@@ -41,7 +41,7 @@ def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
         execution_config=ExecutionConfig(ExecutionMode.LOCAL, InvocationMode.DBT_RUNNER),
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
-            test_behavior=TestBehavior.AFTER_EACH,
+            test_behavior=TestBehavior.BUILD,
             node_converters={DbtResourceType.MODEL: _Layers()},
         ),
     )
@@ -59,7 +59,7 @@ def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
 
 
 class _Layers:
-    """Draws one model: its layer's group, in it the model's group, in it the tasks."""
+    """Draws one model: its layer's group, in it the model's task."""
 
     __name__ = "layers"  # Cosmos logs it
 
@@ -70,26 +70,16 @@ class _Layers:
         layer = PurePath(node.original_file_path).parts[-2]
         if layer not in self._groups:
             self._groups[layer] = TaskGroup(layer, dag=dag, parent_group=task_group)
-        with TaskGroup(node.name, dag=dag, parent_group=self._groups[layer]) as model:
-            if node.config.get("materialized") == "ephemeral":
-                EmptyOperator(task_id="run", dag=dag)  # a part of the models that use it: nothing is built
-            else:
-                run = _outcome(dag, node, "run")
-                if node.has_test:
-                    run >> _outcome(dag, node, "test")
-        return model
-
-
-def _outcome(dag: Any, node: Any, task_id: str) -> DbtOutcome:
-    return DbtOutcome(
-        task_id=task_id,
-        dag=dag,
-        model=node.unique_id,
-        of_tests=task_id == "test",
-        build_task=f"{GROUP}.{BUILD}",
-        retries=0,
-        doc_md=f"`{node.unique_id}`. {DbtOutcome.__doc__}",
-    )
+        place = {"task_id": node.name, "dag": dag, "task_group": self._groups[layer]}
+        if node.config.get("materialized") == "ephemeral":
+            return EmptyOperator(**place)  # a part of the models that use it: nothing is built
+        return DbtOutcome(
+            **place,
+            model=node.unique_id,
+            build_task=f"{GROUP}.{BUILD}",
+            retries=0,
+            doc_md=f"`{node.unique_id}`. {DbtOutcome.__doc__}",
+        )
 
 
 def _run_after_build(group: TaskGroup, build: DbtBuild) -> None:

@@ -44,23 +44,22 @@ class DbtBuild(BaseOperator):
 
 
 class DbtOutcome(BaseOperator):
-    """Green when the build made this model (or when its tests passed), red with dbt's own words when not.
+    """Green when the build made this model and its tests passed, red with dbt's own words when not.
 
     It never runs dbt: tried again or cleared alone it says the same. To build again, clear the task `build`.
     """
 
     ui_color = "#ffefe0"
 
-    def __init__(self, *, model: str, of_tests: bool, build_task: str, **arguments: Any) -> None:
+    def __init__(self, *, model: str, build_task: str, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.model = model
-        self.of_tests = of_tests
         self.build_task = build_task
 
     def execute(self, context: "Context") -> None:
         """Raises TransformError when dbt failed, skipped, or never reached what this task stands for."""
         built = context["ti"].xcom_pull(task_ids=self.build_task) or {}
-        mine = [row for row in built.get(self.model, []) if (row["node"] != self.model) is self.of_tests]
+        mine = built.get(self.model, [])
         for row in mine:
             self.log.info("%s: %s, %s s", row["node"], row["status"], row["seconds"])
         bad = [_sentence(row) for row in mine if row["status"] not in GOOD]

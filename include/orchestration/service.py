@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from urllib.error import URLError
 
@@ -46,8 +47,9 @@ def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
     if password:
         say(f"password: {password}  (shown this once)")
     say("Starting Airflow.")
+    interrupt = _interrupt_once()
     for number in ENDS:
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, arguments in COMPONENTS.items():
@@ -62,12 +64,19 @@ def serve(settings: Settings, say: Callable[[str], None] = print) -> None:
         say("Stopping Airflow.")
     finally:
         for number in ENDS:
-            signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C would leave processes behind
+            signal.signal(number, signal.SIG_IGN)
         _stop(list(processes.values()))
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+def _interrupt_once() -> Callable[[int, object], None]:
+    """A handler that interrupts at the first signal: a second Ctrl-C would leave processes behind."""
+    signals = count()
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        if next(signals) == 0:
+            raise KeyboardInterrupt
+
+    return interrupt
 
 
 def _demand_free_port(port: int) -> None:

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import ParamValidationError
 
 from include.orchestration.dbt_tasks import DbtBuild, DbtOutcome
 
+LAYERS = ("bronze", "silver", "gold", "marts")
 CHAIN = [
     "take_lease",
     "plan",
@@ -87,13 +88,13 @@ def test_assets_are_told_by_merge_and_publish(dag: Any) -> None:
     assert told == {"merge": ["nightscout_raw"], "publish": ["nightscout_marts"]}
 
 
-def test_layers_are_groups_with_one_group_a_model(dag: Any, models: dict[str, dict[str, Any]]) -> None:
+def test_layers_are_groups_with_one_task_a_model(dag: Any, models: dict[str, dict[str, Any]]) -> None:
     assert len(models) >= 12
     groups = dag.task_group.get_task_group_dict()
+    drawn = {f"dbt.{layer}": set(groups[f"dbt.{layer}"].children) for layer in LAYERS}
     for node in models.values():
-        layer = Path(node["original_file_path"]).parts[1]
-        assert f"dbt.{layer}.{node['name']}" in groups
-    assert {"dbt.bronze", "dbt.silver", "dbt.gold", "dbt.marts"} <= set(groups)
+        assert _task_id(node) in drawn[_task_id(node).rpartition(".")[0]]
+    assert sum(map(len, drawn.values())) == len(models)
 
 
 def test_one_task_builds_and_no_other_runs_dbt(dag: Any, models: dict[str, dict[str, Any]]) -> None:
@@ -102,15 +103,15 @@ def test_one_task_builds_and_no_other_runs_dbt(dag: Any, models: dict[str, dict[
     others = [task for task in tasks if not isinstance(task, DbtBuild)]
     assert {type(task).__name__ for task in others} <= {"DbtOutcome", "EmptyOperator"}
     built = {node for node, facts in models.items() if facts["config"]["materialized"] != "ephemeral"}
-    assert {task.model for task in others if isinstance(task, DbtOutcome) and not task.of_tests} == built
+    assert {task.model for task in others if isinstance(task, DbtOutcome)} == built
 
 
-def test_models_wait_for_the_tests_of_what_they_read(dag: Any, models: dict[str, dict[str, Any]]) -> None:
+def test_models_wait_for_what_they_read(dag: Any, models: dict[str, dict[str, Any]]) -> None:
     roots = 0
     for node in models.values():
-        run = dag.get_task(f"dbt.{Path(node['original_file_path']).parts[1]}.{node['name']}.run")
+        run = dag.get_task(_task_id(node))
         parents = [models[parent] for parent in node["depends_on"]["nodes"] if parent in models]
-        expected = {_last_task(dag, parent) for parent in parents}
+        expected = {_task_id(parent) for parent in parents}
         if not parents:
             roots += 1
             expected = {"dbt.build"}
@@ -163,6 +164,5 @@ def test_the_form_has_titles(dag: Any) -> None:
     }
 
 
-def _last_task(dag: Any, node: dict[str, Any]) -> str:
-    group = f"dbt.{Path(node['original_file_path']).parts[1]}.{node['name']}"
-    return f"{group}.test" if f"{group}.test" in dag.task_ids else f"{group}.run"
+def _task_id(node: dict[str, Any]) -> str:
+    return f"dbt.{Path(node['original_file_path']).parts[1]}.{node['name']}"

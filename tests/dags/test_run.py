@@ -30,7 +30,7 @@ LEASE = {"number": 1, "taken_at": "2024-10-16T00:00:00+00:00", "branch": "run-1"
 WINDOW = {"collection": "entries", "start": f"{DAY}", "end": f"{DAY.add(days=1)}"}
 SITES = ("first", "second")
 FIRST = "2024-10-15T00:01:00+00:00"
-DBT = "dbt.build", "dbt.bronze.stg_sites.run", "dbt.bronze.stg_sites.test", "dbt.gold.dim_sites.run"
+DBT = "dbt.build", "dbt.bronze.stg_sites", "dbt.gold.dim_sites"
 
 
 class Steps:
@@ -273,9 +273,8 @@ def test_a_model_that_fails_is_red_and_stops_the_run_before_main(dag: Any, steps
         task: run.states[task] for task in (*DBT, "audit", "promote", "publish", "verdict", "close_run")
     } == {
         "dbt.build": "failed",
-        "dbt.bronze.stg_sites.run": "failed",
-        "dbt.bronze.stg_sites.test": "upstream_failed",
-        "dbt.gold.dim_sites.run": "upstream_failed",
+        "dbt.bronze.stg_sites": "failed",
+        "dbt.gold.dim_sites": "upstream_failed",
         "audit": "upstream_failed",
         "promote": "upstream_failed",
         "publish": "skipped",
@@ -285,7 +284,7 @@ def test_a_model_that_fails_is_red_and_stops_the_run_before_main(dag: Any, steps
     assert steps.ending is not None
     assert (steps.ending.outcome, steps.ending.reason) == (FAILED, run.reason())
     assert (steps.ending.version, steps.ending.published, steps.ending.counts["inserted"]) == (None, False, 2)
-    assert run.reason("dbt.bronze.stg_sites.run") == "model.glucose.stg_sites: stg_sites error: it is broken"
+    assert run.reason("dbt.bronze.stg_sites") == "model.glucose.stg_sites: stg_sites error: it is broken"
     assert run.reason() == "dbt.build: dbt build: stg_sites: it is broken"  # once, not again for each model
 
 
@@ -293,7 +292,7 @@ def test_a_build_that_dies_leaves_no_model_green(dag: Any, steps: Steps) -> None
     steps.failing = {"build": LakehouseError("killed")}
     run = Run(dag)
     assert {run.states[task] for task in DBT} == {"failed", "upstream_failed"}
-    assert "did not get to it" in run.reason("dbt.bronze.stg_sites.run")
+    assert "did not get to it" in run.reason("dbt.bronze.stg_sites")
     assert run.states["audit"] == "upstream_failed"
 
 
@@ -322,7 +321,7 @@ def test_with_no_site_left_nothing_is_built_and_the_lease_comes_back(dag: Any, s
     run = Run(dag)
     assert run.state == "failed"
     assert {task for task, state in run.states.items() if state == "skipped"} >= {
-        *("merge", "dbt.build", "dbt.bronze.stg_sites.run", "audit", "promote"),
+        *("merge", "dbt.build", "dbt.bronze.stg_sites", "audit", "promote"),
     }
     assert steps.calls[-3:] == ["publish", "verdict", "close_run"]
     assert "site first: 401: wrong token" in run.reason()
