@@ -1,5 +1,6 @@
 """dbt in this process: its manifest, and a build on a branch."""
 
+import gc
 import hashlib
 import json
 import os
@@ -39,6 +40,7 @@ def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Pa
     from include.lakehouse.dbt_connection import close_dbt_connection
     from include.lakehouse.disk import full_disk, says_full, usable_disk
 
+    gc.freeze()  # dbt's modules stay; searching them for garbage would cost a fifth of a build
     said: list[str] = []
 
     def listen(event: Any) -> None:
