@@ -8,7 +8,10 @@ from include.serving.postgres import remove
 from include.settings import Settings
 from include.stack.stack import Stack
 
-OURS = ("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgres", "stack", "stage")
+OURS = {
+    *("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgres", "stack", "stage"),
+    "spill",  # of a DuckDB that was killed while it needed more than its memory
+}
 
 
 def remove_home(settings: Settings) -> str:

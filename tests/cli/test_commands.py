@@ -333,6 +333,7 @@ def test_clean_stops_postgres_and_removes_everything(empty: Home) -> None:
     assert foreign.read_text() == "keep"
 
     foreign.unlink()
+    (empty.path / "spill").mkdir()  # as a killed DuckDB leaves it
     done = empty.lakehouse("clean")
     assert done.code == 0, done.err
     assert not empty.path.exists()
