@@ -1,6 +1,5 @@
 """The lake: branches, tables and versions, behind one interface for both profiles."""
 
-from include.errors import SettingsError
 from include.lakehouse.interface import (
     LAKE_FORMAT,
     Branch,
@@ -18,13 +17,17 @@ from include.settings import Settings
 def open_lakehouse(settings: Settings) -> Lakehouse:
     """The lake of these settings; nothing is created before the first branch is opened.
 
-    Raises LakeFormatError when a newer program wrote it, ServiceError when the home cannot be used,
-    SettingsError for a profile that is not available.
+    Raises LakeFormatError when a newer program wrote it (on the profile trino at the first use), ServiceError
+    when the home cannot be used or the stack was never started, SettingsError when keys are missing.
     """
     if settings.lakehouse_profile == "trino":
-        raise SettingsError(
-            "LAKEHOUSE_PROFILE=trino is not available yet: set it to embedded, or leave it out"
-        )
+        # Here, since the embedded profile has no use for Trino's client.
+        from include.lakehouse.nessie.lakehouse import NessieLakehouse
+        from include.lakehouse.nessie.trino import Trino
+        from include.stack.connection import lake_connection
+
+        trino = Trino(settings.lakehouse_trino_port)
+        return NessieLakehouse(lake_connection(settings), trino, settings.lakehouse_home, settings.dbt_path)
     from include.lakehouse.embedded import EmbeddedLakehouse  # DuckDB and SQLite, of no use to trino
 
     return EmbeddedLakehouse(settings.lakehouse_home)

@@ -1,12 +1,11 @@
 """The Iceberg catalog of one version or branch: a SQLite file; data and metadata files are shared by all."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
 from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.update import TableRequirement, TableUpdate
 from sqlalchemy import create_engine, event
@@ -16,20 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from include.errors import BranchError, ServiceError
 from include.lakehouse.disk import full_disk, says_full
-from include.lakehouse.interface import RAW
-from include.schemas import RAW_TABLES, iceberg_schema, partition_spec
-
-# Old metadata files are not deleted at commit: another kept version may still name them. The sweep does it.
-# Commits are not retried by PyIceberg: it would not look again for keys that another writer just added.
-TABLE_PROPERTIES = {
-    "commit.manifest-merge.enabled": "true",
-    "commit.manifest.min-count-to-merge": "8",
-    "commit.retry.num-retries": "0",
-    "write.metadata.delete-after-commit.enabled": "false",
-    "write.metadata.previous-versions-max": "5",
-}
-
-Guard = Callable[[], AbstractContextManager[None]]
+from include.lakehouse.raw_table import Guard
 
 
 class VersionCatalog(SqlCatalog):
@@ -75,32 +61,6 @@ def table_locations(database: Path) -> dict[str, str]:
                 "select table_namespace || '.' || table_name, metadata_location from iceberg_tables"
             ).fetchall()
         )
-
-
-def raw_table(catalog: VersionCatalog, name: str) -> Table:
-    """The table `raw.<name>`, created from its contract when absent. Raises BranchError when it has none."""
-    if name not in RAW_TABLES:
-        raise BranchError(f"there is no table raw.{name}: the contracts know {', '.join(sorted(RAW_TABLES))}")
-    try:
-        return catalog.load_table((RAW, name))
-    except NoSuchTableError:
-        return _create(catalog, name)
-
-
-def _create(catalog: VersionCatalog, name: str) -> Table:
-    contract = RAW_TABLES[name]
-    with catalog.writable():
-        with suppress(NamespaceAlreadyExistsError):
-            catalog.create_namespace(RAW)
-        try:
-            return catalog.create_table(
-                (RAW, name),
-                iceberg_schema(contract),
-                partition_spec=partition_spec(contract),
-                properties=TABLE_PROPERTIES,
-            )
-        except TableAlreadyExistsError:  # another process was faster
-            return catalog.load_table((RAW, name))
 
 
 @contextmanager

@@ -40,9 +40,9 @@ class Engine:
 
         Raises InputError for what cannot be asked, ServiceError when it needs more room than the disk has.
         """
-        _check_is_query(sql)
+        check_is_query(sql)
         with _room(self._home), self._attached() as connection, _clear_words():
-            reader = connection.execute(sql, _bindable(parameters)).to_arrow_reader(rows)
+            reader = connection.execute(sql, bindable(parameters)).to_arrow_reader(rows)
             empty = True
             for batch in reader:
                 empty = False
@@ -155,11 +155,13 @@ def _room(place: Path) -> Iterator[None]:
         raise
 
 
-def _bindable(parameters: Parameters) -> list[object] | dict[str, object]:
+def bindable(parameters: Parameters) -> list[object] | dict[str, object]:
+    """Parameters as DuckDB takes them."""
     return dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
 
 
-def _check_is_query(sql: str) -> None:
+def check_is_query(sql: str) -> None:
+    """Raises InputError for anything but a single SELECT-like statement."""
     try:
         statements = duckdb.extract_statements(sql)
     except duckdb.Error as error:

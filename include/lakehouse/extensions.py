@@ -10,7 +10,7 @@ import duckdb
 
 from include.errors import ServiceError
 
-_EXTENSIONS = ("avro", "iceberg", "postgres_scanner")
+_EXTENSIONS = ("avro", "httpfs", "iceberg", "postgres_scanner")
 
 
 def extension_directory(home: Path) -> Path:

@@ -12,12 +12,13 @@ from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
 from include.errors import BranchError
-from include.lakehouse.catalog import VersionCatalog, raw_table, table_locations
+from include.lakehouse.catalog import VersionCatalog, table_locations
 from include.lakehouse.disk import usable_disk
 from include.lakehouse.engine import FILE, LOGS, Engine, Parameters, drop_tables, show_tables, writing
 from include.lakehouse.extensions import extension_directory
 from include.lakehouse.interface import MODEL_SCHEMAS, RAW
 from include.lakehouse.postgres_copy import copy_models
+from include.lakehouse.raw_table import raw_table
 from include.lakehouse.upkeep import expire_snapshots
 from include.lakehouse.versions import Versions
 from include.schemas import RAW_TABLES
@@ -86,7 +87,7 @@ class EmbeddedBranch(EmbeddedReference):
 
     def table(self, name: str) -> Table:
         """See `interface.Branch.table`."""
-        return raw_table(self._catalog, name)
+        return raw_table(self._catalog, self._catalog.writable, name)
 
     def refresh_views(self) -> None:
         """See `interface.Branch.refresh_views`."""

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 import pyarrow as pa
@@ -17,9 +16,9 @@ from pyiceberg.table.metadata import TableMetadata
 from pyiceberg.table.update import TableUpdate
 
 from include.errors import ConflictError
-from include.lakehouse.disk import usable_disk
 from include.lakehouse.incoming import FIRST_SEEN, Changes, Incoming
 from include.lakehouse.partitions import Partitioning, all_of, packed
+from include.lakehouse.storage import usable_storage
 
 COMMIT_ID = "lakehouse.commit-id"
 ATTEMPT = "lakehouse.attempt"
@@ -59,7 +58,7 @@ def merge_rows(
     """
     partitioning = Partitioning.of(table, key, instant)
     opened = Incoming.opened(table.schema().as_arrow(), partitioning, key=key, bookkeeping=bookkeeping)
-    with usable_disk(Path(table.location().removeprefix("file://"))), opened as incoming:
+    with usable_storage(table), opened as incoming:
         keys, superseded = incoming.receive(batches)
         if not keys:
             return Merged()

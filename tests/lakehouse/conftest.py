@@ -6,6 +6,7 @@ import pytest
 
 from include.lakehouse import Branch, Lakehouse, open_lakehouse
 from include.settings import Settings
+from tests.lakehouse.both import EMBEDDED, empty
 from tests.postgres_fixture import postgres, postgres_settings
 
 __all__ = ["postgres", "postgres_settings"]
@@ -17,8 +18,13 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lakehouse(home: Path) -> Lakehouse:
-    return open_lakehouse(Settings(_env_file=None, lakehouse_home=home))
+def lakehouse(request: pytest.FixtureRequest, home: Path) -> Lakehouse:
+    """The embedded one, unless the test asks for another: see `on_both`."""
+    if getattr(request, "param", EMBEDDED) == EMBEDDED:
+        return open_lakehouse(Settings(_env_file=None, lakehouse_home=home))
+    settings: Settings = request.getfixturevalue("stack")
+    empty(settings)
+    return open_lakehouse(settings)
 
 
 @pytest.fixture

@@ -249,7 +249,9 @@ def test_extensions_are_linked_by_many_at_once(tmp_path: Path) -> None:
         thread.join()
     assert failures == []
     linked = {path.name for path in tmp_path.rglob("*") if path.is_file()}
-    assert linked == {f"{name}.duckdb_extension" for name in ("avro", "iceberg", "postgres_scanner")}
+    assert linked == {
+        f"{name}.duckdb_extension" for name in ("avro", "httpfs", "iceberg", "postgres_scanner")
+    }
 
 
 def test_links_follow_a_moved_environment(tmp_path: Path) -> None:

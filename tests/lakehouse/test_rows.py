@@ -14,6 +14,7 @@ from pyiceberg.table import Table
 import include.lakehouse.rows as rows_module
 from include.errors import ConflictError, ContractError, ServiceError
 from include.lakehouse import Branch, Lakehouse, Merged
+from tests.lakehouse.both import on_both
 from tests.lakehouse.raw_rows import FIRST_SEEN, Row, entry, frame, merge, stored
 
 MARCH = datetime(2025, 3, 10, 12, tzinfo=UTC)
@@ -57,6 +58,7 @@ def compared(row: Row) -> Any:
 @pytest.mark.usefixtures("grouping")
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, data=st.data())
+@on_both
 def test_any_sequence_of_merges_gives_what_a_dictionary_gives(
     steps: list[list[Row]], data: st.DataObject, lakehouse: Lakehouse
 ) -> None:
@@ -90,6 +92,7 @@ def test_any_sequence_of_merges_gives_what_a_dictionary_gives(
     assert found.keys() == expected.keys()
 
 
+@on_both
 def test_a_reading_whose_time_was_edited_moves(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     merge(table, frame([entry("moves", MARCH), entry("stays", MARCH)]))
@@ -102,6 +105,7 @@ def test_a_reading_whose_time_was_edited_moves(branch: Branch) -> None:
     assert rows["home", "stays"]["reading_at"] == MARCH
 
 
+@on_both
 def test_the_only_reading_of_a_month_leaves_it_empty(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     merge(table, frame([entry("moves", MARCH)]))
@@ -111,18 +115,19 @@ def test_the_only_reading_of_a_month_leaves_it_empty(branch: Branch) -> None:
     assert len(stored(table)) == 1
 
 
+@on_both
 def test_bookkeeping_alone_is_no_reason_to_write(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     merge(table, frame([entry("a", MARCH)]))
-    before = table.metadata_location
+    before = branch.head()
     again = entry("a", MARCH, run="another", ingested_at=LATER, first_seen_at=LATER, payload='{"cache": 1}')
     again = {**again, "content_hash": "a-{}"}
     assert merge(table, frame([again])) == Merged(unchanged=1)
-    assert table.metadata_location == before
-    assert branch.table("glucose_entries").metadata_location == before
+    assert branch.head() == before
     assert stored(table)["home", "a"]["run_id"] == "run"
 
 
+@on_both
 def test_a_tombstone_is_a_change(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     merge(table, frame([entry("a", MARCH)]))
@@ -132,6 +137,7 @@ def test_a_tombstone_is_a_change(branch: Branch) -> None:
     assert stored(table)["home", "a"]["run_id"] == "later"
 
 
+@on_both
 def test_sites_with_the_same_ids_do_not_touch_each_other(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     merge(table, frame([entry("a", MARCH, site_id="home", sgv=1.0)]))
@@ -144,6 +150,7 @@ def test_sites_with_the_same_ids_do_not_touch_each_other(branch: Branch) -> None
     assert files < {task.file.file_path for task in table.scan().plan_files()}
 
 
+@on_both
 def test_each_month_stays_one_file(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     for day in range(5):
@@ -151,6 +158,7 @@ def test_each_month_stays_one_file(branch: Branch) -> None:
     assert len(list(table.scan().plan_files())) == 1
 
 
+@on_both
 def test_a_table_without_time_is_replaced_as_a_whole(branch: Branch) -> None:
     table = branch.table("sites")
 
@@ -169,6 +177,7 @@ def test_a_table_without_time_is_replaced_as_a_whole(branch: Branch) -> None:
     assert zones == {ever: "Europe/Rome", date(2025, 6, 1): "Asia/Tokyo"}
 
 
+@on_both
 def test_a_quarantined_row_read_again_stays_in_its_month(branch: Branch) -> None:
     def quarantined(at: datetime, resolved_at: datetime | None = None) -> Row:
         names = {
@@ -191,6 +200,7 @@ def test_a_quarantined_row_read_again_stays_in_its_month(branch: Branch) -> None
     assert (row["first_seen_at"], row["resolved_at"]) == (MARCH, LATER)
 
 
+@on_both
 def test_columns_may_come_in_any_order(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     batch = frame([entry("a", MARCH)])
@@ -206,16 +216,18 @@ def test_columns_may_come_in_any_order(branch: Branch) -> None:
     ],
     ids=["column missing", "key null", "wrong type"],
 )
+@on_both
 def test_rows_that_do_not_fit_are_refused(
     branch: Branch, spoil: Callable[[pa.Table], pa.Table], named: str
 ) -> None:
     table = branch.table("glucose_entries")
-    before = table.metadata_location
+    before = branch.head()
     with pytest.raises(ContractError, match=named):
         merge(table, spoil(frame([entry("a", MARCH)])))
-    assert branch.table("glucose_entries").metadata_location == before
+    assert branch.head() == before
 
 
+@on_both
 def test_a_key_that_is_there_twice_is_an_error_not_a_guess(branch: Branch) -> None:
     table = branch.table("glucose_entries")
     table.append(frame([entry("a", MARCH), entry("a", MARCH)]))
@@ -223,6 +235,7 @@ def test_a_key_that_is_there_twice_is_an_error_not_a_guess(branch: Branch) -> No
         merge(table, frame([entry("a", MARCH)]))
 
 
+@on_both
 def test_another_partitioning_is_refused(branch: Branch) -> None:
     with pytest.raises(ValueError, match="reading_at"):
         rows_module.merge_rows(
@@ -246,6 +259,7 @@ def commit_of(
     monkeypatch.setattr("time.sleep", lambda _: None)
 
 
+@on_both
 def test_a_writer_that_was_faster_is_not_overwritten(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
     table, other = branch.table("glucose_entries"), branch.table("glucose_entries")
 
@@ -261,6 +275,7 @@ def test_a_writer_that_was_faster_is_not_overwritten(branch: Branch, monkeypatch
     assert {key: row["sgv"] for key, row in rows.items()} == {("home", "a"): 2.0, ("home", "b"): 100.0}
 
 
+@on_both
 def test_a_lost_answer_is_recognised(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
     table = branch.table("glucose_entries")
 
@@ -276,6 +291,7 @@ def test_a_lost_answer_is_recognised(branch: Branch, monkeypatch: pytest.MonkeyP
     assert [summary["lakehouse.commit-id"] for summary in summaries if summary] == ["run-7"]
 
 
+@on_both
 def test_a_commit_that_did_not_arrive_is_made_again(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
     table = branch.table("glucose_entries")
 
@@ -289,6 +305,7 @@ def test_a_commit_that_did_not_arrive_is_made_again(branch: Branch, monkeypatch:
     assert len(stored(table)) == 1
 
 
+@on_both
 def test_losing_every_time_is_a_conflict(branch: Branch, monkeypatch: pytest.MonkeyPatch) -> None:
     table = branch.table("glucose_entries")
     tried: list[int] = []

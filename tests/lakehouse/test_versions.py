@@ -12,12 +12,12 @@ from include.errors import (
     InputError,
     LakeFormatError,
     ServiceError,
-    SettingsError,
 )
 from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse
 from include.lakehouse.upkeep import kept_names
 from include.lakehouse.versions import Record
 from include.settings import Settings
+from tests.lakehouse.both import on_both
 from tests.lakehouse.raw_rows import entry, frame, merge, stored
 
 MARCH = datetime(2025, 3, 10, 12, tzinfo=UTC)
@@ -59,6 +59,7 @@ def test_a_new_lake_is_empty(lakehouse: Lakehouse, home: Path) -> None:
     assert not home.exists()
 
 
+@on_both
 def test_a_branch_is_seen_by_nobody_until_it_is_promoted(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1", views=True)
     branch = grow(lakehouse, "v2", views=True)
@@ -68,6 +69,7 @@ def test_a_branch_is_seen_by_nobody_until_it_is_promoted(lakehouse: Lakehouse) -
     assert (readings(lakehouse), queried(lakehouse)) == ({"v1", "v2"}, {"v1", "v2"})
 
 
+@on_both
 def test_a_reader_keeps_the_version_it_opened(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1", views=True)
     reader = lakehouse.at()
@@ -77,6 +79,7 @@ def test_a_reader_keeps_the_version_it_opened(lakehouse: Lakehouse) -> None:
     assert len(stored(reader.table("glucose_entries"))) == 1
 
 
+@on_both
 def test_promoting_again_changes_nothing(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     promoted(lakehouse, "v2")
@@ -86,6 +89,7 @@ def test_promoting_again_changes_nothing(lakehouse: Lakehouse) -> None:
     assert lakehouse.history() == before
 
 
+@on_both
 def test_promoting_after_main_moved_is_a_conflict(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     late = grow(lakehouse, "late")
@@ -96,6 +100,7 @@ def test_promoting_after_main_moved_is_a_conflict(lakehouse: Lakehouse) -> None:
     assert [branch.name for branch in lakehouse.branches() if not branch.is_promoted] == ["late"]
 
 
+@on_both
 def test_promoting_what_changed_after_its_audit_is_refused(lakehouse: Lakehouse) -> None:
     branch = grow(lakehouse, "v1")
     audited = branch.head()
@@ -105,6 +110,7 @@ def test_promoting_what_changed_after_its_audit_is_refused(lakehouse: Lakehouse)
     assert lakehouse.main_version() is None
 
 
+@on_both
 def test_the_head_follows_tables_and_models(lakehouse: Lakehouse) -> None:
     branch = grow(lakehouse, "v1")
     heads = [branch.head(), branch.head()]
@@ -123,6 +129,7 @@ def treatment(identity: str) -> dict[str, object]:
     return {name: entry(identity, MARCH)[name] for name in names} | {"_id": identity, "treated_at": MARCH}
 
 
+@on_both
 def test_what_a_branch_changed(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1", views=True)
     branch = lakehouse.open_branch("v2", "v1")
@@ -132,6 +139,7 @@ def test_what_a_branch_changed(lakehouse: Lakehouse) -> None:
     assert branch.changed_tables() == {"treatments"}
 
 
+@on_both
 def test_a_promoted_branch_takes_no_more_writes(lakehouse: Lakehouse) -> None:
     branch = grow(lakehouse, "v1")
     table = branch.table("glucose_entries")
@@ -147,6 +155,7 @@ def test_a_promoted_branch_takes_no_more_writes(lakehouse: Lakehouse) -> None:
     assert readings(lakehouse) == {"v1"}
 
 
+@on_both
 def test_a_reference_takes_no_writes(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     with pytest.raises(BranchError, match="read-only"):
@@ -155,6 +164,7 @@ def test_a_reference_takes_no_writes(lakehouse: Lakehouse) -> None:
         lakehouse.at().table("no_such_table")
 
 
+@on_both
 def test_opening_again_starts_over_from_the_recorded_base(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     grow(lakehouse, "v2")
@@ -164,6 +174,7 @@ def test_opening_again_starts_over_from_the_recorded_base(lakehouse: Lakehouse) 
     assert branch.foreign_tables(()) == set()
 
 
+@on_both
 def test_opening_needs_a_base_that_is_kept(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     grow(lakehouse, "open")
@@ -174,6 +185,7 @@ def test_opening_needs_a_base_that_is_kept(lakehouse: Lakehouse) -> None:
         lakehouse.branch("v2")
 
 
+@on_both
 def test_dropping_a_branch(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     grow(lakehouse, "open")
@@ -185,6 +197,7 @@ def test_dropping_a_branch(lakehouse: Lakehouse) -> None:
         lakehouse.drop_branch("open")
 
 
+@on_both
 def test_history_tells_where_each_version_came_from(lakehouse: Lakehouse) -> None:
     before = datetime.now(UTC)
     promoted(lakehouse, "v1")
@@ -197,6 +210,7 @@ def test_history_tells_where_each_version_came_from(lakehouse: Lakehouse) -> Non
     assert not first.is_superseded
 
 
+@on_both
 def test_rollback_and_what_comes_after_it(lakehouse: Lakehouse) -> None:
     for name in ("v1", "v2", "v3"):
         promoted(lakehouse, name, views=name == "v1")
@@ -218,6 +232,7 @@ def test_rollback_and_what_comes_after_it(lakehouse: Lakehouse) -> None:
     assert readings(lakehouse) == {"v1", "v2", "v3"}
 
 
+@on_both
 def test_rollback_names_what_is_kept(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     grow(lakehouse, "open")
@@ -226,6 +241,7 @@ def test_rollback_names_what_is_kept(lakehouse: Lakehouse) -> None:
             lakehouse.rollback(unknown)
 
 
+@on_both
 def test_an_unknown_reference_names_the_known_ones(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     with pytest.raises(InputError, match="known besides main: v1"):
@@ -252,6 +268,7 @@ def test_a_sweep_keeps_seven_versions_and_one_a_day() -> None:
 SPREAD = [(0, 0), *((days, hour) for days in range(1, 10) for hour in range(24))]
 
 
+@on_both
 def test_a_sweep_takes_branches_that_nobody_uses(lakehouse: Lakehouse) -> None:
     promoted(lakehouse, "v1")
     grow(lakehouse, "failed")
@@ -374,8 +391,8 @@ def test_a_disk_that_fills_up_leaves_main_as_it_was(
     assert readings(lakehouse) == {"v1", "v2"}
 
 
-def test_the_other_profile_is_not_there_yet(home: Path) -> None:
-    with pytest.raises(SettingsError, match="not available yet"):
+def test_a_stack_that_was_never_started(home: Path) -> None:
+    with pytest.raises(ServiceError, match="make stack-up"):
         open_lakehouse(Settings(_env_file=None, lakehouse_home=home, lakehouse_profile="trino"))
 
 
@@ -389,6 +406,7 @@ def test_the_other_profile_is_not_there_yet(home: Path) -> None:
         ("x" * 300, "x" * 70 + "-"),
     ],
 )
+@on_both
 def test_branch_names_are_readable_and_safe(lakehouse: Lakehouse, run_id: str, readable: str) -> None:
     name = branch_name(run_id, 12)
     assert name.startswith(readable)
@@ -397,12 +415,14 @@ def test_branch_names_are_readable_and_safe(lakehouse: Lakehouse, run_id: str, r
     assert lakehouse.open_branch(name, None).name == name
 
 
+@on_both
 def test_branch_names_differ(lakehouse: Lakehouse) -> None:
     runs = ["a+b", "a-b", "A-b", "x" * 200, "x" * 201]
     assert len({branch_name(run, lease) for run in runs for lease in (1, 11)}) == 10
 
 
 @pytest.mark.parametrize("name", ["main", "", "../x", ".x", "1x", "a/b", "a" * 101, "a b", "a\n"])
+@on_both
 def test_names_that_could_do_harm_are_refused(lakehouse: Lakehouse, name: str) -> None:
     with pytest.raises(InputError, match="cannot name a branch"):
         lakehouse.open_branch(name, None)

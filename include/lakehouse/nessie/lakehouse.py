@@ -1,0 +1,162 @@
+"""The lakehouse on Nessie: a branch is a Nessie branch, a version is a tag, promoting moves main at once."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+from include.errors import BranchError, InputError
+from include.lakehouse.interface import BRANCH_AGE, FILE_GRACE, BranchInfo, Swept, Version
+from include.lakehouse.names import checked_name
+from include.lakehouse.nessie.api import BRANCH, MovedError, Nessie
+from include.lakehouse.nessie.branches import START_OVER, Branches
+from include.lakehouse.nessie.reader import Reader
+from include.lakehouse.nessie.reference import NessieBranch, NessieReference, Services
+from include.lakehouse.nessie.trino import Trino
+from include.lakehouse.nessie.versions import Versions
+from include.lakehouse.upkeep import kept_names
+from include.stack.connection import LakeConnection
+
+
+class NessieLakehouse:
+    """See `interface.Lakehouse`. Every method raises ServiceError when a service does not answer."""
+
+    def __init__(self, connection: LakeConnection, trino: Trino, home: Path, dbt_folder: Path) -> None:
+        self._connection = connection
+        self._trino = trino
+        self._home = home
+        self._dbt_folder = dbt_folder
+        self._nessie = Nessie(connection.nessie_uri)
+        self._versions = Versions(self._nessie)
+        self._branches = Branches(self._nessie, self._versions)
+
+    def main_version(self) -> str | None:
+        """See `interface.Lakehouse.main_version`."""
+        return self._versions.main().version
+
+    def history(self) -> list[Version]:
+        """See `interface.Lakehouse.history`."""
+        survey = self._versions.survey()
+        ancestors = self._versions.ancestors(list(survey.promoted.values()))
+        listed = [
+            Version(
+                name=record.name,
+                base=record.base,
+                run_id=record.run_id,
+                promoted_at=record.promoted_at,
+                is_main=record.name == survey.main.version,
+                is_superseded=survey.promoted[record.name].hash not in ancestors,
+                format=record.format,
+            )
+            for record in survey.records
+            if record.promoted_at is not None
+        ]
+        return sorted(listed, key=lambda version: version.promoted_at, reverse=True)
+
+    def branches(self) -> list[BranchInfo]:
+        """See `interface.Lakehouse.branches`."""
+        return [
+            BranchInfo(
+                name=record.name,
+                base=record.base,
+                run_id=record.run_id,
+                opened_at=record.opened_at,
+                is_promoted=record.promoted_at is not None,
+            )
+            for record in self._versions.survey().records
+        ]
+
+    def open_branch(self, name: str, base: str | None, *, run_id: str | None = None) -> NessieBranch:
+        """See `interface.Lakehouse.open_branch`. One branch is written at a time; queries on it are ended."""
+        checked_name(name)
+        self._versions.prepared()
+        if self._versions.is_promoted(name):
+            raise BranchError(f"branch {name} was promoted already: {START_OVER}")
+        base_hash = self._versions.hash_of(base)
+        self._trino.kill_left_over()
+        self._branches.open(name, base, base_hash, run_id)
+        return NessieBranch(self._services, name, base, base_hash)
+
+    def branch(self, name: str) -> NessieBranch:
+        """See `interface.Lakehouse.branch`. Raises BranchError too when another branch is being written."""
+        if self._versions.is_promoted(name):
+            raise BranchError(f"branch {name} was promoted already: {START_OVER}")
+        if self._branches.place(name) is None:
+            raise BranchError(f"there is no branch {name}: {START_OVER}")
+        marker = self._branches.working(name).marker
+        return NessieBranch(self._services, name, marker.base, marker.base_hash)
+
+    def drop_branch(self, name: str) -> None:
+        """See `interface.Lakehouse.drop_branch`."""
+        survey = self._versions.survey()
+        if name in survey.promoted:
+            raise InputError(f"{name} is a version of the lake, not an open branch; sweeps remove versions")
+        if name not in survey.open:
+            raise InputError(f"there is no branch {name}; open ones: {', '.join(survey.open) or 'none'}")
+        self._branches.drop(name)
+
+    def promote(self, name: str, expected_head: str) -> None:
+        """See `interface.Lakehouse.promote`."""
+        self._branches.promote(name, expected_head)
+
+    def rollback(self, version: str) -> None:
+        """See `interface.Lakehouse.rollback`."""
+        self._versions.prepared()
+        survey = self._versions.survey()
+        if version not in survey.promoted:
+            kept = [record.name for record in survey.records if record.promoted_at is not None]
+            raise InputError(f"there is no version {version}; kept are: {', '.join(kept) or 'none'}")
+        self._branches.roll_back(survey.main, survey.promoted[version].hash)
+
+    def at(self, ref: str = "main") -> NessieReference:
+        """See `interface.Lakehouse.at`; any other branch or tag of Nessie may be read too."""
+        main = self._versions.main()
+        if ref in ("main", main.version):
+            if main.version is None:
+                raise InputError(
+                    "the lake is empty: nothing was promoted yet, `make run` loads the first days"
+                )
+            return NessieReference(self._services, main.version, lambda: main.hash)
+        found = self._nessie.reference(checked_name(ref))
+        if found is not None and found.kind != BRANCH:
+            return NessieReference(self._services, ref, lambda: found.hash)
+        place = self._branches.place(ref)
+        if place is not None:
+            return NessieBranch(self._services, ref, place.marker.base, place.marker.base_hash)
+        if found is not None:
+            return NessieReference(self._services, ref, lambda: found.hash)
+        known = ", ".join(branch.name for branch in self.branches()) or "none"
+        raise InputError(f"there is no version or branch {ref}; known besides main: {known}")
+
+    def sweep(
+        self,
+        in_use: Collection[str] = (),
+        *,
+        branch_age: timedelta = BRANCH_AGE,
+        file_grace: timedelta = FILE_GRACE,  # noqa: ARG002 (see below)
+    ) -> Swept:
+        """See `interface.Lakehouse.sweep`. Files are left to Nessie's own collector."""
+        self._versions.prepared()
+        survey = self._versions.survey()
+        kept = kept_names(survey.records, survey.main.version, in_use, branch_age, datetime.now(UTC))
+        versions = {name: ref for name, ref in survey.promoted.items() if name not in kept}
+        branches = {name: ref for name, ref in survey.open.items() if name not in kept}
+        litter = [ref for name, ref in survey.litter if name not in in_use]
+        for ref in [*versions.values(), *branches.values(), *litter]:
+            try:
+                self._nessie.delete(ref)
+            except MovedError:  # somebody uses it after all
+                continue
+        return Swept(versions=tuple(versions), branches=tuple(branches), file_count=0)
+
+    @cached_property
+    def _services(self) -> Services:
+        return Services(
+            self._connection,
+            self._nessie,
+            self._versions,
+            self._branches,
+            self._trino,
+            Reader(self._home, self._connection),
+            self._dbt_folder,
+        )

@@ -1,0 +1,54 @@
+"""The tables `raw.*` in a catalog, made from their contracts."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+
+from pyiceberg.catalog import Catalog
+from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
+from pyiceberg.table import Table
+
+from include.errors import BranchError
+from include.lakehouse.interface import RAW
+from include.schemas import RAW_TABLES, iceberg_schema, partition_spec
+
+# Old metadata files are not deleted at commit: another kept version may still name them. The sweep does it.
+# Commits are not retried by PyIceberg: it would not look again for keys that another writer just added.
+TABLE_PROPERTIES = {
+    "commit.manifest-merge.enabled": "true",
+    "commit.manifest.min-count-to-merge": "8",
+    "commit.retry.num-retries": "0",
+    "write.metadata.delete-after-commit.enabled": "false",
+    "write.metadata.previous-versions-max": "5",
+}
+
+
+Guard = Callable[[], AbstractContextManager[None]]
+
+
+def raw_table(catalog: Catalog, writable: Guard, name: str) -> Table:
+    """The table `raw.<name>`, created from its contract when absent, while `writable` is held.
+
+    Raises BranchError when it has no contract.
+    """
+    if name not in RAW_TABLES:
+        raise BranchError(f"there is no table raw.{name}: the contracts know {', '.join(sorted(RAW_TABLES))}")
+    try:
+        return catalog.load_table((RAW, name))
+    except NoSuchTableError:
+        return _create(catalog, writable, name)
+
+
+def _create(catalog: Catalog, writable: Guard, name: str) -> Table:
+    contract = RAW_TABLES[name]
+    with writable():
+        with suppress(NamespaceAlreadyExistsError):
+            catalog.create_namespace(RAW)
+        try:
+            return catalog.create_table(
+                (RAW, name),
+                iceberg_schema(contract),
+                partition_spec=partition_spec(contract),
+                properties=TABLE_PROPERTIES,
+            )
+        except TableAlreadyExistsError:  # another process was faster
+            return catalog.load_table((RAW, name))
