@@ -56,11 +56,18 @@ class Branches:
         marker, _ = read_marker(self._nessie, f"@{record.hash}")
         return Place(record.name, record.hash, marker) if marker is not None else None
 
+    def head(self, name: str) -> str:
+        """The hash of the branch. Raises BranchError when it is not open."""
+        place = self.place(name)
+        if place is None:
+            raise _gone(name)
+        return place.hash
+
     def working(self, name: str) -> Place:
         """The branch, which can be written. Raises BranchError."""
         place = self.place(name)
         if place is None or self._versions.main().version == name:
-            raise BranchError(f"branch {name} was promoted or removed: clear the whole run")
+            raise _gone(name)
         if not place.is_working:
             owner, _ = read_marker(self._nessie, WORKING)
             now = f"is that of {owner.branch} by now" if owner else "was removed"
@@ -158,6 +165,10 @@ class Branches:
         ref = self._nessie.reference(branch)
         if ref is not None:
             self._nessie.delete(ref)
+
+
+def _gone(name: str) -> BranchError:
+    return BranchError(f"branch {name} was promoted or removed: clear the whole run")
 
 
 def _conflict(name: str, marker: Marker, main: str | None) -> ConflictError:

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 import requests
 from pyiceberg.catalog.rest import RestCatalog
 from pyiceberg.exceptions import CommitFailedException, CommitStateUnknownException, RESTError
+from pyiceberg.io import FileIO
 from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.update import AssertRefSnapshotId, TableRequirement, TableUpdate
+from pyiceberg.typedef import EMPTY_DICT, Properties
 from requests import Response, Session
 
 from include.errors import BranchError, ContractError, ServiceError
@@ -28,19 +30,16 @@ class NessieCatalog(RestCatalog):
     def __init__(self, connection: LakeConnection, reference: str, guard: Guard | None = None) -> None:
         self._address = connection.nessie_uri
         self._guard = guard
-        super().__init__(
-            "lake",
-            uri=f"{connection.nessie_uri}/iceberg/{reference}",
-            **{
-                "py-io-impl": "include.lakehouse.nessie.file_io.ToldFileIO",
-                "s3.endpoint": connection.s3_endpoint,
-                "s3.access-key-id": connection.access_key_id,
-                "s3.secret-access-key": connection.secret_access_key,
-                "s3.region": REGION,
-                "s3.connect-timeout": "10",
-                "s3.request-timeout": "30",
-            },
-        )
+        self._store = {
+            "py-io-impl": "include.lakehouse.nessie.file_io.ToldFileIO",
+            "s3.endpoint": connection.s3_endpoint,
+            "s3.access-key-id": connection.access_key_id,
+            "s3.secret-access-key": connection.secret_access_key,
+            "s3.region": REGION,
+            "s3.connect-timeout": "10",
+            "s3.request-timeout": "30",
+        }
+        super().__init__("lake", uri=f"{connection.nessie_uri}/iceberg/{reference}")
 
     def commit_table(
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
@@ -70,6 +69,9 @@ class NessieCatalog(RestCatalog):
             raise BranchError("this version of the lake is read-only: open a branch to change a table")
         with self._guard():
             yield
+
+    def _load_file_io(self, properties: Properties = EMPTY_DICT, location: str | None = None) -> FileIO:
+        return super()._load_file_io({**properties, **self._store}, location)  # ours, not what Nessie uses
 
     def _create_session(self) -> Session:
         session = super()._create_session()

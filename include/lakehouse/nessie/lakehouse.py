@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from include.errors import BranchError, InputError
@@ -120,9 +120,8 @@ class NessieLakehouse:
         found = self._nessie.reference(checked_name(ref))
         if found is not None and found.kind != BRANCH:
             return NessieReference(self._services, ref, lambda: found.hash)
-        place = self._branches.place(ref)
-        if place is not None:
-            return NessieBranch(self._services, ref, place.marker.base, place.marker.base_hash)
+        if self._branches.place(ref) is not None:
+            return NessieReference(self._services, ref, partial(self._branches.head, ref))
         if found is not None:
             return NessieReference(self._services, ref, lambda: found.hash)
         known = ", ".join(branch.name for branch in self.branches()) or "none"

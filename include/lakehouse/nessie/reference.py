@@ -103,7 +103,7 @@ class NessieBranch(NessieReference):
     """A branch that is not promoted. See `interface.Branch`."""
 
     def __init__(self, services: Services, name: str, base: str | None, base_hash: str) -> None:
-        super().__init__(services, name, self._here)
+        super().__init__(services, name, partial(services.branches.head, name))
         self.base = base
         self._base_hash = base_hash
 
@@ -165,12 +165,6 @@ class NessieBranch(NessieReference):
 
     def _names(self) -> set[str]:
         return {".".join(key) for key, content in self._contents().items() if content["type"] != NAMESPACE}
-
-    def _here(self) -> str:
-        place = self._services.branches.place(self.name)
-        if place is None:
-            raise BranchError(f"branch {self.name} was promoted or removed: clear the whole run")
-        return place.hash
 
     @cached_property
     def _catalog(self) -> NessieCatalog:
