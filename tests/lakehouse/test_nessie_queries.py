@@ -8,9 +8,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from pyiceberg.catalog import load_catalog
 
 from include.errors import InputError, PublishError, ServiceError
 from include.lakehouse import Branch, Lakehouse
+from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.lakehouse.nessie.lakehouse import NessieLakehouse
 from include.lakehouse.nessie.trino import PIPELINE, WORKING_CATALOG, Trino
 from include.schemas import RAW_TABLES, arrow_schema
@@ -210,3 +212,35 @@ def test_files_that_are_gone_are_told(lakehouse: Lakehouse, branch: Branch, stac
     gone = {"raw.sites": f"{lake_connection(stack).warehouse}/gone.metadata.json"}
     with pytest.raises(ServiceError, match="has the lake's files"):
         list(reader.tables(gone, "from raw.sites", (), 10))
+
+
+def test_analysts_read_main_with_duckdb_and_a_version_with_pyiceberg(
+    lakehouse: Lakehouse, stack: Settings
+) -> None:
+    promoted(lakehouse, "v1")
+    promoted(lakehouse, "v2")
+    lake = lake_connection(stack)
+    configuration = engine_configuration(extension_directory(stack.lakehouse_home))
+    with duckdb.connect(config=configuration) as connection:
+        for statement in (
+            "load avro; load httpfs; load iceberg",
+            f"""create secret (type s3, key_id '{lake.access_key_id}', secret '{lake.secret_access_key}',
+                endpoint '{lake.s3_endpoint.removeprefix("http://")}', url_style 'path', use_ssl false,
+                region 'us-east-1')""",
+            f"""attach '' as lake (type iceberg, endpoint '{lake.nessie_uri}/iceberg',
+                authorization_type 'none', access_delegation_mode 'none')""",
+        ):
+            connection.execute(statement)
+        assert connection.execute("select count(*) from lake.raw.glucose_entries").fetchall() == [(2,)]
+    catalog = load_catalog(
+        "lake",
+        type="rest",
+        uri=f"{lake.nessie_uri}/iceberg/v1",
+        **{
+            "s3.endpoint": lake.s3_endpoint,
+            "s3.access-key-id": lake.access_key_id,
+            "s3.secret-access-key": lake.secret_access_key,
+            "s3.region": "us-east-1",
+        },
+    )
+    assert catalog.load_table("raw.glucose_entries").scan().to_arrow()["_id"].to_pylist() == ["v1"]
