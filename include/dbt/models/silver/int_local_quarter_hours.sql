@@ -56,13 +56,8 @@ weeks as (
 
 ),
 
--- Offsets of all zones since 2000 are whole quarter hours. So are their changes,
--- but for some at one minute past midnight: St_Johns and Goose_Bay until 2011,
--- Moncton until 2006, Gaza and Hebron in 2010 and 2011, Casey in 2020 to 2022.
--- A quarter hour belongs to the day it starts in. Where clocks go forward that is
--- right all the same. Where they go back (the Canadian ones, last in 2010) the
--- first 14 minutes of the hour that repeats the evening are given to the next day:
--- the evening's day expects two slots too few, the next day two too many.
+-- zones change at quarter hours, but for a few at 00:01 (in Canada until 2011): where
+-- such clocks go back, a day counts two slots too few and the next two too many
 quarter_hours as (
 
     select
