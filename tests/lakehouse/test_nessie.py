@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from include.errors import (
     ServiceError,
 )
 from include.lakehouse import Lakehouse
-from include.lakehouse.nessie.api import Nessie
+from include.lakehouse.nessie.api import TAG, Nessie
 from include.lakehouse.nessie.catalog import NessieCatalog
 from include.lakehouse.nessie.lakehouse import NessieLakehouse
 from include.lakehouse.nessie.trino import PIPELINE, WORKING_CATALOG, Trino
@@ -184,6 +185,18 @@ def test_a_version_that_was_not_tagged_is_tagged_later(lakehouse: Lakehouse, nes
     assert names(lakehouse) == [("v2", True), ("v1", False)]
 
 
+def test_a_name_that_somebody_took(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    promoted(lakehouse, "v1")
+    head = grow(lakehouse, "v2").head()
+    nessie.create(TAG, "v2", lakehouse.open_branch("other", "v1").head())
+    with pytest.raises(BranchError, match="another reference of Nessie has that name"):
+        lakehouse.promote("v2", head)
+    assert readings(lakehouse) == {"v1", "v2"}
+    remove_by_hand(nessie, "v2")
+    lakehouse.promote("v2", head)
+    assert names(lakehouse) == [("v2", True), ("v1", False)]
+
+
 def test_only_one_branch_is_written_at_a_time(lakehouse: Lakehouse) -> None:
     first = grow(lakehouse, "first")
     table, head = first.table("glucose_entries"), first.head()
@@ -220,6 +233,39 @@ def test_a_branch_deleted_by_hand(lakehouse: Lakehouse, nessie: Nessie, name: st
     assert readings(lakehouse) == {"v1"}
     promoted(lakehouse, "v3")
     assert readings(lakehouse) == {"v1", "v3"}
+
+
+def test_of_two_promotes_at_once_one_wins(lakehouse: Lakehouse) -> None:
+    promoted(lakehouse, "v1")
+    heads = {name: lakehouse.open_branch(name, "v1").head() for name in ("left", "right")}
+    together = threading.Barrier(2)
+
+    def promote(name: str) -> str | None:
+        together.wait()
+        try:
+            lakehouse.promote(name, heads[name])
+        except ConflictError:
+            return None
+        return name
+
+    with ThreadPoolExecutor(2) as pool:
+        (winner,) = {*pool.map(promote, heads)} - {None}
+    assert names(lakehouse) == [(winner, True), ("v1", False)]
+
+
+def test_a_nessie_that_others_use_too(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    commit_by_hand(nessie, "notes")
+    assert lakehouse.main_version() is None
+    branch = grow(lakehouse, "v1")
+    commit_by_hand(nessie, "more_notes")
+    assert lakehouse.main_version() is None
+    with pytest.raises(ConflictError, match="main is None"):
+        lakehouse.promote("v1", branch.head())
+    promoted(lakehouse, "v2")
+    assert names(lakehouse) == [("v2", True)]
+    assert {("notes",), ("more_notes",), ("raw", "glucose_entries")} <= nessie.contents("v2").keys()
+    with pytest.raises(BranchError, match="somebody-elses is not kept"):
+        lakehouse.open_branch("v3", "somebody-elses")
 
 
 def test_queries_of_a_dead_run_are_ended_before_the_branch_is_given_away(

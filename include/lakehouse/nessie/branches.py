@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from include.errors import BranchError, ConflictError
 from include.lakehouse.interface import LAKE_FORMAT, RAW
-from include.lakehouse.nessie.api import BRANCH, TAG, GoneError, MovedError, Nessie
+from include.lakehouse.nessie.api import BRANCH, GoneError, MovedError, Nessie
 from include.lakehouse.nessie.marker import Marker, read_marker
 from include.lakehouse.nessie.versions import MAIN, OPEN, OPENING, PROMOTING, WORKING, Main, Versions
 
@@ -135,7 +135,7 @@ class Branches:
             if main.version != name:  # else it was our own swap, whose answer got lost
                 raise _conflict(name, marker, main.version) from None
             squashed = main.hash
-        self._nessie.create(TAG, name, squashed)
+        self._versions.keep(name, squashed)
 
     def _begin(self, marker: Marker) -> str:
         """The first commit of a branch, which says whose it is."""

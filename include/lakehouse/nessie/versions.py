@@ -51,7 +51,21 @@ class Versions:
         ref = self._nessie.reference(MAIN)
         if ref is None:
             raise self._nessie.unusable("it has no branch main")
-        return self._main_of(ref)
+        return self.main_of(ref)
+
+    def main_of(self, ref: Ref) -> Main:
+        """What the branch main is, as it was seen. Raises LakeFormatError."""
+        written, version = ref.properties.get("lake_format"), ref.properties.get("version")
+        if version is None and ref.commit is not None:
+            marker, _ = read_marker(self._nessie, f"@{ref.hash}")
+            if marker is not None:
+                written, version = str(marker.format), STRANGE + ref.hash[:_STRANGE_DIGITS]
+        if written is not None and int(written) > LAKE_FORMAT:
+            raise LakeFormatError(
+                f"the lake on {self._nessie.uri} has format {written}, this program knows up to "
+                f"{LAKE_FORMAT}: update the program"
+            )
+        return Main(ref.hash, version, ref.commit)
 
     def prepared(self) -> Main:
         """Main, with its namespaces made and its version tagged, which a killed promote may have left."""
@@ -59,8 +73,18 @@ class Versions:
         if main.version is None:
             main = self._with_namespaces(main)
         elif main.commit is not None and main.commit.properties.get("version") == main.version:
-            self._nessie.create(TAG, main.version, main.hash)
+            self.keep(main.version, main.hash)
         return main
+
+    def keep(self, version: str, at: str) -> None:
+        """Tag a version. Raises BranchError when somebody else's reference has its name."""
+        try:
+            self._nessie.create(TAG, version, at)
+        except MovedError:
+            raise BranchError(
+                f"main is {version}, but another reference of Nessie has that name, which its tag needs: "
+                "rename or remove that reference, then try again"
+            ) from None
 
     def hash_of(self, version: str | None) -> str:
         """The commit of a version; None stands for the empty lake. Raises BranchError when it is not kept."""
@@ -105,19 +129,6 @@ class Versions:
         """All references at one moment."""
         return Survey(self, self._nessie, self._nessie.references())
 
-    def _main_of(self, ref: Ref) -> Main:
-        written, version = ref.properties.get("lake_format"), ref.properties.get("version")
-        if version is None and ref.commit is not None:
-            marker, _ = read_marker(self._nessie, f"@{ref.hash}")
-            if marker is not None:
-                written, version = str(marker.format), STRANGE + ref.hash[:_STRANGE_DIGITS]
-        if written is not None and int(written) > LAKE_FORMAT:
-            raise LakeFormatError(
-                f"the lake on {self._nessie.uri} has format {written}, this program knows up to "
-                f"{LAKE_FORMAT}: update the program"
-            )
-        return Main(ref.hash, version, ref.commit)
-
     def _with_namespaces(self, main: Main) -> Main:
         """Without a first commit nothing could be merged; namespaces made by two branches would clash."""
         try:
@@ -151,7 +162,7 @@ class Survey:
     def __init__(self, versions: Versions, nessie: Nessie, refs: list[Ref]) -> None:
         self._nessie = nessie
         self._refs = {(ref.kind, ref.name): ref for ref in refs}
-        self.main = versions._main_of(self._refs[BRANCH, MAIN])
+        self.main = versions.main_of(self._refs[BRANCH, MAIN])
 
     @cached_property
     def promoted(self) -> dict[str, Ref]:
