@@ -10,7 +10,7 @@ from include.lakehouse import Branch
 from include.schemas import AUDITED_MODELS, TABLE_RULES, Finding, check_frame
 
 SHOWN = 10
-ROWS_AT_ONCE = 500_000  # bounds the memory; a model is checked in pieces of so many rows, ordered by its key
+ROWS_AT_ONCE = 100_000  # bounds the memory; a model is checked in pieces of so many rows, ordered by its key
 
 
 @dataclass(frozen=True)
