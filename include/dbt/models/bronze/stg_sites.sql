@@ -10,7 +10,7 @@ counted as (
 
     select
         *,
-        count(*) filter (where not is_demo) over () as real_site_count
+        count(case when not is_demo then site_id end) over () as real_site_count
 
     from raw_sites
 
