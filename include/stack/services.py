@@ -7,6 +7,8 @@ from pathlib import Path
 
 import requests
 from pyarrow import fs
+from trino.dbapi import connect
+from trino.exceptions import Error as TrinoError
 
 from include.errors import ServiceError
 from include.serving.postgres import Postgres
@@ -170,8 +172,16 @@ def nessie_is_ready(settings: Settings) -> bool:
 
 
 def trino_is_ready(settings: Settings) -> bool:
-    """Whether it takes queries; it answers before it does."""
-    return _answers(f"http://{HOST}:{settings.lakehouse_trino_port}/v1/info", '"starting":false')
+    """Whether it runs queries; it answers before that, and for a while has no node to run one on."""
+    if not _answers(f"http://{HOST}:{settings.lakehouse_trino_port}/v1/info", '"starting":false'):
+        return False
+    try:
+        with connect(  # type: ignore[no-untyped-call]
+            host=HOST, port=settings.lakehouse_trino_port, user="health", request_timeout=ANSWER_SECONDS
+        ) as connection:
+            return bool(connection.cursor().execute("select 1").fetchall() == [[1]])
+    except (TrinoError, requests.RequestException):
+        return False
 
 
 def _keys(lake: LakeConnection) -> dict[str, str]:
