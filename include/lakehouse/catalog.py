@@ -13,9 +13,9 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
-from include.errors import BranchError, ServiceError
+from include.errors import ServiceError
 from include.lakehouse.disk import full_disk, says_full
-from include.lakehouse.raw_table import Guard
+from include.lakehouse.raw_table import Guard, held
 
 
 class VersionCatalog(SqlCatalog):
@@ -25,7 +25,7 @@ class VersionCatalog(SqlCatalog):
     """
 
     def __init__(self, database: Path, warehouse: Path, guard: Guard | None) -> None:
-        self._guard = guard
+        self.guard = guard
         uri = f"sqlite:///file:{database}?mode=rw&uri=true"  # readers too must finish what a kill left
         with _usable(database):
             super().__init__("lake", uri=uri, warehouse=f"file://{warehouse}")
@@ -41,16 +41,8 @@ class VersionCatalog(SqlCatalog):
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
     ) -> CommitTableResponse:
         """Commit while the guard is held. Raises BranchError when this catalog may not change."""
-        with self.writable():
+        with held(self.guard):
             return super().commit_table(table, requirements, updates)
-
-    @contextmanager
-    def writable(self) -> Iterator[None]:
-        """Hold the guard. Raises BranchError when this catalog may not change (any more)."""
-        if self._guard is None:
-            raise BranchError("this version of the lake is read-only: open a branch to change a table")
-        with self._guard():
-            yield
 
 
 def table_locations(database: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ from include.lakehouse.interface import BRANCH_AGE, FILE_GRACE, BranchInfo, Swep
 from include.lakehouse.names import checked_name
 from include.lakehouse.reference import CATALOG_FILE, EmbeddedBranch, EmbeddedReference
 from include.lakehouse.upkeep import kept_names, remove_unreachable
-from include.lakehouse.versions import Record, Versions
+from include.lakehouse.versions import Record, Versions, history
 
 
 class EmbeddedLakehouse:
@@ -35,33 +35,11 @@ class EmbeddedLakehouse:
         """See `interface.Lakehouse.history`."""
         records, main = self._versions.records(), self._versions.main()
         ancestors = {name for record in records if record.name == main for name in record.lineage}
-        listed = [
-            Version(
-                name=record.name,
-                base=record.base,
-                run_id=record.run_id,
-                promoted_at=record.promoted_at,
-                is_main=record.name == main,
-                is_superseded=record.name != main and record.name not in ancestors,
-                format=record.format,
-            )
-            for record in records
-            if record.promoted_at is not None
-        ]
-        return sorted(listed, key=lambda version: version.promoted_at, reverse=True)
+        return history(records, main, {record.name for record in records} - ancestors - {main})
 
     def branches(self) -> list[BranchInfo]:
         """See `interface.Lakehouse.branches`."""
-        return [
-            BranchInfo(
-                name=record.name,
-                base=record.base,
-                run_id=record.run_id,
-                opened_at=record.opened_at,
-                is_promoted=record.promoted_at is not None,
-            )
-            for record in self._versions.records()
-        ]
+        return [record.as_branch() for record in self._versions.records()]
 
     def open_branch(self, name: str, base: str | None, *, run_id: str | None = None) -> EmbeddedBranch:
         """See `interface.Lakehouse.open_branch`."""

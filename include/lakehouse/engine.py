@@ -42,13 +42,7 @@ class Engine:
         """
         check_is_query(sql)
         with _room(self._home), self._attached() as connection, _clear_words():
-            reader = connection.execute(sql, bindable(parameters)).to_arrow_reader(rows)
-            empty = True
-            for batch in reader:
-                empty = False
-                yield pa.Table.from_batches([batch])
-            if empty:
-                yield reader.schema.empty_table()
+            yield from answer(connection, sql, parameters, rows)
 
     @contextmanager
     def _attached(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -155,9 +149,18 @@ def _room(place: Path) -> Iterator[None]:
         raise
 
 
-def bindable(parameters: Parameters) -> list[object] | dict[str, object]:
-    """Parameters as DuckDB takes them."""
-    return dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+def answer(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters, rows: int
+) -> Iterator[pa.Table]:
+    """The result of a statement in tables of about `rows` rows, at least one."""
+    bindable = dict(parameters) if isinstance(parameters, Mapping) else list(parameters)
+    reader = connection.execute(sql, bindable).to_arrow_reader(rows)
+    empty = True
+    for batch in reader:
+        empty = False
+        yield pa.Table.from_batches([batch])
+    if empty:
+        yield reader.schema.empty_table()
 
 
 def check_is_query(sql: str) -> None:

@@ -1,7 +1,7 @@
 """The tables `raw.*` in a catalog, made from their contracts."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from pyiceberg.catalog import Catalog
 from pyiceberg.exceptions import NamespaceAlreadyExistsError, NoSuchTableError, TableAlreadyExistsError
@@ -21,12 +21,20 @@ TABLE_PROPERTIES = {
     "write.metadata.previous-versions-max": "5",
 }
 
-
 Guard = Callable[[], AbstractContextManager[None]]
 
 
-def raw_table(catalog: Catalog, writable: Guard, name: str) -> Table:
-    """The table `raw.<name>`, created from its contract when absent, while `writable` is held.
+@contextmanager
+def held(guard: Guard | None) -> Iterator[None]:
+    """Hold a catalog's guard. Raises BranchError when the catalog may not change (any more)."""
+    if guard is None:
+        raise BranchError("this version of the lake is read-only: open a branch to change a table")
+    with guard():
+        yield
+
+
+def raw_table(catalog: Catalog, guard: Guard | None, name: str) -> Table:
+    """The table `raw.<name>`, created from its contract when absent, while `guard` is held.
 
     Raises BranchError when it has no contract.
     """
@@ -35,12 +43,12 @@ def raw_table(catalog: Catalog, writable: Guard, name: str) -> Table:
     try:
         return catalog.load_table((RAW, name))
     except NoSuchTableError:
-        return _create(catalog, writable, name)
+        return _create(catalog, guard, name)
 
 
-def _create(catalog: Catalog, writable: Guard, name: str) -> Table:
+def _create(catalog: Catalog, guard: Guard | None, name: str) -> Table:
     contract = RAW_TABLES[name]
-    with writable():
+    with held(guard):
         with suppress(NamespaceAlreadyExistsError):
             catalog.create_namespace(RAW)
         try:

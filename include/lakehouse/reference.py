@@ -87,7 +87,7 @@ class EmbeddedBranch(EmbeddedReference):
 
     def table(self, name: str) -> Table:
         """See `interface.Branch.table`."""
-        return raw_table(self._catalog, self._catalog.writable, name)
+        return raw_table(self._catalog, self._catalog.guard, name)
 
     def refresh_views(self) -> None:
         """See `interface.Branch.refresh_views`."""

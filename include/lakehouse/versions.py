@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from typing import Self
 
 from include.errors import BranchError, LakeFormatError
 from include.lakehouse.disk import flush, locked, usable_disk, write_whole
-from include.lakehouse.interface import LAKE_FORMAT
+from include.lakehouse.interface import LAKE_FORMAT, BranchInfo, Version
 
 RECORD = "version.json"
 _VERSIONS = "versions"
@@ -46,6 +46,10 @@ class Record:
         """The version it was opened from."""
         return self.lineage[0] if self.lineage else None
 
+    def as_branch(self) -> BranchInfo:
+        """As `branches()` lists it."""
+        return BranchInfo(self.name, self.base, self.run_id, self.opened_at, self.promoted_at is not None)
+
     def as_json(self) -> str:
         """The text of `version.json`."""
         return json.dumps(asdict(self), default=datetime.isoformat, indent=2)
@@ -63,6 +67,24 @@ class Record:
             promoted_at=datetime.fromisoformat(promoted_at) if promoted_at else None,
             format=facts["format"],
         )
+
+
+def history(records: Iterable[Record], main: str | None, superseded: Container[str]) -> list[Version]:
+    """The versions among the records, last promoted first."""
+    listed = [
+        Version(
+            name=record.name,
+            base=record.base,
+            run_id=record.run_id,
+            promoted_at=record.promoted_at,
+            is_main=record.name == main,
+            is_superseded=record.name in superseded,
+            format=record.format,
+        )
+        for record in records
+        if record.promoted_at is not None
+    ]
+    return sorted(listed, key=lambda version: version.promoted_at, reverse=True)
 
 
 class Versions:

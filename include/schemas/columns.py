@@ -6,6 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 INSTANT = pl.Datetime("us", "UTC")
+LOCAL = pl.Datetime("us")  # wall time at the site
 
 
 def column(

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from include.schemas.columns import INSTANT
+from include.schemas.columns import INSTANT, LOCAL
 from include.schemas.measures import count, equal, glucose, model, plain
 from include.schemas.rules import rule
 
@@ -24,7 +24,7 @@ FCT_GLUCOSE_EVENTS = model(
         plain("kind", pl.String, "low, very_low, high or very_high."),
         plain("started_at", INSTANT, "Instant of the first reading."),
         plain("ended_at", INSTANT, "Instant at which it ended."),
-        plain("started_at_local", pl.Datetime("us"), "Wall time of the first reading."),
+        plain("started_at_local", LOCAL, "Wall time of the first reading."),
         plain("event_date", pl.Date, "Local day on which it started."),
         plain("duration_minutes", pl.Float64, "From start to end."),
         glucose("extreme_glucose_mg_dl", "Lowest glucose of a low, highest of a high."),

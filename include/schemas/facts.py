@@ -2,11 +2,10 @@
 
 import polars as pl
 
-from include.schemas.columns import INSTANT
+from include.schemas.columns import INSTANT, LOCAL
 from include.schemas.measures import equal, glucose, model, plain, weekday_of
 from include.schemas.rules import WARNING, rule
 
-LOCAL = pl.Datetime("us")
 _MOST_MG_DL_PER_MINUTE = 20
 _LONGEST_GAP_MINUTES = 15
 

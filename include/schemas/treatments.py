@@ -5,13 +5,12 @@ What people type into a treatment is theirs: an amount that cannot be is a warni
 
 import polars as pl
 
-from include.schemas.columns import INSTANT
+from include.schemas.columns import INSTANT, LOCAL
 from include.schemas.measures import count, model, plain
+from include.schemas.received import HIGHEST_GLUCOSE_MG_DL, LOWEST_GLUCOSE_MG_DL
 from include.schemas.rules import WARNING, rule
 
-LOCAL = pl.Datetime("us")
 _AMOUNTS = {"insulin_units": "Insulin given at once, in units.", "carbs_grams": "Carbohydrates, in grams."}
-_PLAUSIBLE_GLUCOSE_MG_DL = (20, 600)
 
 _days_from_wall_date = (pl.col("treated_at_local").dt.date() - pl.col("treatment_date")).dt.total_days()
 
@@ -42,7 +41,7 @@ FCT_TREATMENTS = model(
         *(rule(f"{name}_negative", (pl.col(name) >= 0).fill_null(True), WARNING) for name in _AMOUNTS),
         rule(
             "glucose_mg_dl_outside_20_to_600",
-            pl.col("glucose_mg_dl").is_between(*_PLAUSIBLE_GLUCOSE_MG_DL).fill_null(True),
+            pl.col("glucose_mg_dl").is_between(LOWEST_GLUCOSE_MG_DL, HIGHEST_GLUCOSE_MG_DL).fill_null(True),
             WARNING,
         ),
     ],

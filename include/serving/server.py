@@ -15,6 +15,7 @@ from typing import IO
 import psutil
 
 from include.errors import ServiceError
+from include.serving.alive import claimed
 from include.serving.programs import Programs, copies_for, find_programs
 from include.serving.secret_file import write_secret
 
@@ -143,13 +144,7 @@ class Server:
         return int(self._pid_file()[3])
 
     def _claim(self) -> IO[str] | None:
-        alive = (self.folder / "alive").open("w")
-        try:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            alive.close()
-            return None
-        return alive
+        return claimed(self.folder / "alive")
 
     def _initialise(self, programs: Programs, alive: IO[str]) -> None:
         """Make the data folder with its roles and database; it appears whole or not at all."""

@@ -1,6 +1,5 @@
 """A program in the background, known by a lock file that it inherits; never by its name or number alone."""
 
-import fcntl
 import os
 import subprocess
 import time
@@ -13,6 +12,7 @@ from typing import IO
 import psutil
 
 from include.errors import ServiceError
+from include.serving.alive import claimed
 
 STOP_SECONDS = 20.0  # then it is killed
 POLL_SECONDS = 0.05
@@ -51,13 +51,7 @@ class Program:
     def claim(self) -> IO[str] | None:
         """The lock file, locked, to be passed to `spawn`; None while the program runs."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        alive = (self.folder / "alive").open("a")
-        try:
-            fcntl.flock(alive, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            alive.close()
-            return None
-        return alive
+        return claimed(self.folder / "alive")
 
     def spawn(self, alive: IO[str], command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start it. Its output goes to a new log; the log of the start before is kept beside."""

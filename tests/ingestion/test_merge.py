@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from include.errors import BranchError
-from include.ingestion import merge as merge_module
 from include.ingestion.merge import was_interrupted
 from include.nightscout.client import Answer
 from include.nightscout.windows import Collection
+from tests.ingestion.interrupted import killed_before
 from tests.ingestion.model import (
     HOUR,
     START,
@@ -287,7 +287,7 @@ def test_a_merge_into_a_branch_opened_again_gives_the_same(lake: Lake, home: Fak
 
 @pytest.mark.parametrize("table", ["glucose_entries", "treatments", "quarantine", "ingest_outcomes"])
 def test_a_merge_that_was_killed_between_two_tables_is_done_anew(
-    lake: Lake, home: FakeSite, monkeypatch: pytest.MonkeyPatch, table: str
+    lake: Lake, home: FakeSite, table: str
 ) -> None:
     lake.run(DAY)
     home.put(entry("e05", START + 5 * HOUR, 99), entry("bad", START, "x"))
@@ -295,17 +295,8 @@ def test_a_merge_that_was_killed_between_two_tables_is_done_anew(
     home.drop("e06")
     branch = lake.begin()
     lake.read(DAY, TREATMENTS)
-    write = merge_module.merge_rows
-
-    def killed(of: object, *more: object, **named: object) -> object:
-        if of.name()[-1] == table:  # type: ignore[attr-defined]
-            raise KeyboardInterrupt
-        return write(of, *more, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(merge_module, "merge_rows", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_before(table):
         lake.merge()
-    monkeypatch.undo()
     assert was_interrupted(branch) == (table != "glucose_entries")
     if was_interrupted(branch):
         with pytest.raises(BranchError, match="was interrupted: clear the whole run"):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import include.ingestion.merge as merge_module
 from include.nightscout.demo import DEMO_ZONE
 from include.nightscout.demo.server import serve
 from include.run.pipeline import Pipeline
@@ -14,6 +13,7 @@ from include.run.turn import owner_of_this_process, process_has_ended
 from include.serving.postgres import stop
 from include.settings import Settings
 from tests.free_ports import free_port
+from tests.ingestion.interrupted import killed_before
 from tests.run.steps import day
 
 NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
@@ -38,26 +38,15 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeli
 
 
 @pytest.mark.parametrize("table", ["treatments", "ingest_outcomes"])
-def test_a_merge_that_was_killed_midway_is_done_anew(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, table: str
-) -> None:
+def test_a_merge_that_was_killed_midway_is_done_anew(pipeline: Pipeline, table: str) -> None:
     lease = pipeline.take_lease(owner_of_this_process("test", "killed"), process_has_ended)
     assert lease is not None
     plan = pipeline.plan(day("2024-10-15"), lease)
     branch = pipeline.open_branch(lease, plan)
     staged = [pipeline.stage(window, branch) for window in plan["windows"]]
     pipeline.validate(branch, staged)
-    write = merge_module.merge_rows
-
-    def killed(of: object, *more: object, **named: object) -> object:
-        if of.name()[-1] == table:  # type: ignore[attr-defined]
-            raise KeyboardInterrupt
-        return write(of, *more, **named)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(merge_module, "merge_rows", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with killed_before(table):
         pipeline.merge(branch, staged)
-    monkeypatch.undo()
 
     merged = pipeline.merge(branch, staged)["counts"]["home"]
     received = sum(each["document_count"] for each in staged)

@@ -1,7 +1,5 @@
 """PyIceberg's view of one reference of Nessie: the path of the catalog's address names it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import requests
@@ -13,10 +11,10 @@ from pyiceberg.table.update import AssertRefSnapshotId, TableRequirement, TableU
 from pyiceberg.typedef import EMPTY_DICT, Properties
 from requests import Response, Session
 
-from include.errors import BranchError, ContractError, ServiceError
+from include.errors import ContractError, ServiceError
 from include.lakehouse.interface import RAW
 from include.lakehouse.nessie.api import ANSWER_SECONDS, LOOPBACK
-from include.lakehouse.raw_table import Guard, raw_table
+from include.lakehouse.raw_table import Guard, held, raw_table
 from include.schemas import RAW_TABLES, iceberg_schema
 from include.stack.connection import REGION, LakeConnection
 
@@ -29,7 +27,7 @@ class NessieCatalog(RestCatalog):
 
     def __init__(self, connection: LakeConnection, reference: str, guard: Guard | None = None) -> None:
         self._address = connection.nessie_uri
-        self._guard = guard
+        self.guard = guard
         self._store = {
             "py-io-impl": "include.lakehouse.nessie.file_io.ToldFileIO",
             "s3.endpoint": connection.s3_endpoint,
@@ -45,7 +43,7 @@ class NessieCatalog(RestCatalog):
         self, table: Table, requirements: tuple[TableRequirement, ...], updates: tuple[TableUpdate, ...]
     ) -> CommitTableResponse:
         """Commit while the guard is held. Raises BranchError when this catalog may not change."""
-        with self.writable():
+        with held(self.guard):
             self._check_still_empty(table, requirements)
             try:
                 answer: CommitTableResponse = super().commit_table(table, requirements, updates)
@@ -61,14 +59,6 @@ class NessieCatalog(RestCatalog):
         )
         if expects_none and self.load_table(table.name()).current_snapshot() is not None:
             raise CommitFailedException(f"{'.'.join(table.name())} was empty a moment ago")
-
-    @contextmanager
-    def writable(self) -> Iterator[None]:
-        """Hold the guard. Raises BranchError when this catalog may not change (any more)."""
-        if self._guard is None:
-            raise BranchError("this version of the lake is read-only: open a branch to change a table")
-        with self._guard():
-            yield
 
     def _load_file_io(self, properties: Properties = EMPTY_DICT, location: str | None = None) -> FileIO:
         return super()._load_file_io({**properties, **self._store}, location)  # ours, not what Nessie uses
@@ -106,7 +96,7 @@ def contracted_table(catalog: NessieCatalog, name: str) -> Table:
     ServiceError when Nessie cannot make it.
     """
     try:
-        table = raw_table(catalog, catalog.writable, name)
+        table = raw_table(catalog, catalog.guard, name)
     except RESTError as error:
         raise ServiceError(f"Nessie cannot give or make {RAW}.{name}: {_first_line(error)}") from error
     expected, found = (

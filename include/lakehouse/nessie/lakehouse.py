@@ -15,6 +15,7 @@ from include.lakehouse.nessie.reference import NessieBranch, NessieReference, Se
 from include.lakehouse.nessie.trino import Trino
 from include.lakehouse.nessie.versions import Versions
 from include.lakehouse.upkeep import kept_names
+from include.lakehouse.versions import history
 from include.stack.connection import LakeConnection
 
 
@@ -38,33 +39,12 @@ class NessieLakehouse:
         """See `interface.Lakehouse.history`."""
         survey = self._versions.survey()
         ancestors = self._versions.ancestors(list(survey.promoted.values()))
-        listed = [
-            Version(
-                name=record.name,
-                base=record.base,
-                run_id=record.run_id,
-                promoted_at=record.promoted_at,
-                is_main=record.name == survey.main.version,
-                is_superseded=survey.promoted[record.name].hash not in ancestors,
-                format=record.format,
-            )
-            for record in survey.records
-            if record.promoted_at is not None
-        ]
-        return sorted(listed, key=lambda version: version.promoted_at, reverse=True)
+        superseded = {name for name, ref in survey.promoted.items() if ref.hash not in ancestors}
+        return history(survey.records, survey.main.version, superseded)
 
     def branches(self) -> list[BranchInfo]:
         """See `interface.Lakehouse.branches`."""
-        return [
-            BranchInfo(
-                name=record.name,
-                base=record.base,
-                run_id=record.run_id,
-                opened_at=record.opened_at,
-                is_promoted=record.promoted_at is not None,
-            )
-            for record in self._versions.survey().records
-        ]
+        return [record.as_branch() for record in self._versions.survey().records]
 
     def open_branch(self, name: str, base: str | None, *, run_id: str | None = None) -> NessieBranch:
         """See `interface.Lakehouse.open_branch`. One branch is written at a time; queries on it are ended."""

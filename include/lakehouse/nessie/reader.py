@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from include.errors import InputError, ServiceError
-from include.lakehouse.engine import MEMORY, Parameters, bindable, check_is_query, identifier, literal
+from include.lakehouse.engine import MEMORY, Parameters, answer, check_is_query, identifier, literal
 from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.lakehouse.interface import MODEL_SCHEMAS, RAW
 from include.stack.connection import REGION, LakeConnection
@@ -40,13 +40,7 @@ class Reader:
         with self._told():
             connection = self._connected()
             self._show(connection, locations, sql)
-            reader = connection.execute(sql, bindable(parameters)).to_arrow_reader(rows)
-            empty = True
-            for batch in reader:
-                empty = False
-                yield pa.Table.from_batches([batch])
-            if empty:
-                yield reader.schema.empty_table()
+            yield from answer(connection, sql, parameters, rows)
 
     def _show(self, connection: duckdb.DuckDBPyConnection, locations: Mapping[str, str], sql: str) -> None:
         """Make a view of every table that the query names, and let no view of another state be seen."""
