@@ -49,7 +49,6 @@ def dbt_group(settings: Settings, *, branch_task: str) -> TaskGroup:
         build = DbtBuild(
             task_id=BUILD,
             branch_task=branch_task,
-            parsed=settings.dbt_path,
             pool=WAREHOUSE_POOL,
             retries=0,
             doc_md=DbtBuild.__doc__,

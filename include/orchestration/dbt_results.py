@@ -1,29 +1,14 @@
 """What one `dbt build` did, model by model, from the artifacts that dbt leaves."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-RESULTS = "run_results.json"
-PARSED = "partial_parse.msgpack"
+from include.run.transform import RESULTS
+
 GOOD = frozenset({"success", "pass", "warn", "no-op"})  # `warn`: counted and shown, never stops anything
 
 Result = dict[str, Any]
-
-
-def prepare_target(target: Path, parsed: Path) -> Path:
-    """A folder for what one build writes; results of an earlier one are removed.
-
-    It is not the folder of the manifest that Dags are drawn from: a build writes its manifest anew, in place,
-    and whoever parsed the Dag at that moment would read half of it. What dbt knows from parsing comes along.
-    """
-    target.mkdir(parents=True, exist_ok=True)
-    (target / RESULTS).unlink(missing_ok=True)
-    known, mine = parsed / PARSED, target / PARSED
-    if known.exists() and not (mine.exists() and mine.stat().st_mtime >= known.stat().st_mtime):
-        shutil.copy2(known, mine)
-    return target
 
 
 def read_results(target: Path) -> dict[str, list[Result]]:

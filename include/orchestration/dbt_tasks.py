@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from include.errors import TransformError
-from include.orchestration.dbt_results import GOOD, Result, prepare_target, read_results
+from include.orchestration.dbt_results import GOOD, Result, read_results
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -21,12 +21,9 @@ class DbtBuild(BaseOperator):
 
     ui_color = "#ffd7b5"
 
-    def __init__(self, *, branch_task: str, parsed: Path, **arguments: Any) -> None:
-        """`parsed` is where `dbt parse` left the manifest that the Dag was drawn from."""
+    def __init__(self, *, branch_task: str, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.branch_task = branch_task
-        self.parsed = parsed
-        self.target = parsed / "build"
 
     def execute(self, context: "Context") -> None:
         """Raises what the step `build` raises: TransformError naming models and tests, or a lost lease."""
@@ -34,13 +31,11 @@ class DbtBuild(BaseOperator):
 
         task_instance = context["ti"]
         branch = task_instance.xcom_pull(task_ids=self.branch_task)
-        environment = branch["dbt_environment"] | {
-            "DBT_TARGET_PATH": str(prepare_target(self.target, self.parsed))
-        }
+        target = Path(branch["dbt_environment"]["DBT_TARGET_PATH"])
         try:
-            pipeline().build(branch | {"dbt_environment": environment})
+            pipeline().build(branch)
         finally:
-            task_instance.xcom_push(key="return_value", value=read_results(self.target))
+            task_instance.xcom_push(key="return_value", value=read_results(target))
 
 
 class DbtOutcome(BaseOperator):

@@ -7,6 +7,7 @@ names, counts and times, never documents and never secrets.
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
@@ -28,7 +29,14 @@ from include.nightscout.windows import Window
 from include.run.audit import audit_branch
 from include.run.ending import ending_of
 from include.run.planning import plan_run
-from include.run.transform import check_manifest, dbt_paths, manifest_path, model_schemas, run_dbt
+from include.run.transform import (
+    check_manifest,
+    manifest_path,
+    model_schemas,
+    prepare_target,
+    run_dbt,
+    target_of,
+)
 from include.run.verdict import judge
 from include.serving.lease import Lease, Leases, Owner
 from include.serving.postgres import Postgres, ensure
@@ -103,7 +111,7 @@ class Pipeline:
         base = recorded.get(name, self.lakehouse.main_version())
         branch = self.lakehouse.open_branch(name, base, run_id=lease["owner"]["run_id"])
         limits = {limit: plan[limit] for limit in ("max_quarantine_pct", "max_missing_pct")}
-        environment = dbt_paths(self.settings) | branch.dbt_environment()
+        environment = target_of("build", self.settings) | branch.dbt_environment()
         return {
             "branch": name,
             "base": base,
@@ -167,11 +175,13 @@ class Pipeline:
 
         Raises TransformError.
         """
+        environment = branch["dbt_environment"]
+        prepare_target(Path(environment["DBT_TARGET_PATH"]), self.settings.dbt_path)
         _, work = self._own(branch)
         work.drop_strangers({f"{schema}.{name}" for name, schema in model_schemas(self.settings).items()})
         # Unit tests prove the formulas, not the data: `make test` runs them.
         build = ["build", "--quiet", "--exclude-resource-type", "unit_test"]
-        run_dbt(build, branch["dbt_environment"], work.dbt_folder())
+        run_dbt(build, environment, work.dbt_folder())
 
     def audit(self, branch: Facts) -> Facts:
         """Prove the branch. Raises AuditError naming what is wrong; main then stays as it was."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from include.run.pipeline import Pipeline
-from include.run.transform import dbt_paths, run_dbt
+from include.run.transform import prepare_target, run_dbt, target_of
 from include.run.turn import turn
 
 
@@ -19,7 +20,8 @@ def dbt_on_scratch_branch(pipeline: Pipeline, arguments: Sequence[str], say: Cal
         branch = pipeline.lakehouse.open_branch(name, base, run_id=run_id)
         branch.refresh_views()
         try:
-            environment = dbt_paths(pipeline.settings) | branch.dbt_environment()
+            environment = target_of("by-hand", pipeline.settings) | branch.dbt_environment()
+            prepare_target(Path(environment["DBT_TARGET_PATH"]), pipeline.settings.dbt_path)
             run_dbt(arguments, environment, branch.dbt_folder())
         finally:
             say(f'The branch: lakehouse sql --ref {name} "select ..."; lakehouse branch drop {name}')

@@ -4,6 +4,7 @@ import gc
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from include.errors import SettingsError, TransformError
 from include.settings import PROJECT, Settings
 
 DBT_PROJECT = PROJECT / "include" / "dbt"
+RESULTS = "run_results.json"
+_PARSED = "partial_parse.msgpack"
 
 
 def dbt_paths(settings: Settings) -> dict[str, str]:
@@ -80,6 +83,25 @@ def _reason(outcome: Any) -> str:
 def manifest_path(settings: Settings) -> Path:
     """Where dbt's manifest lies; tasks and published tables are read from it."""
     return settings.dbt_path / "manifest.json"
+
+
+def target_of(command: str, settings: Settings) -> dict[str, str]:
+    """The environment for a dbt command that is to write into a folder of its own: see `prepare_target`."""
+    return dbt_paths(settings) | {"DBT_TARGET_PATH": str(settings.dbt_path / command)}
+
+
+def prepare_target(target: Path, parsed: Path) -> None:
+    """Make the folder for what one dbt command writes; results of an earlier one are removed.
+
+    It is not the folder of the manifest that Dags are drawn from: dbt writes its manifest anew, in place, so
+    that half of it is read by whoever parses the Dag at that moment, or, once dbt was killed, by everybody.
+    What dbt knows from parsing comes along.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    (target / RESULTS).unlink(missing_ok=True)
+    known, mine = parsed / _PARSED, target / _PARSED
+    if known.exists() and not (mine.exists() and mine.stat().st_mtime >= known.stat().st_mtime):
+        shutil.copy2(known, mine)
 
 
 def model_schemas(settings: Settings) -> dict[str, str]:

@@ -20,12 +20,13 @@ from include.errors import (
     TransformError,
 )
 from include.run.ending import ending_of
+from include.run.transform import prepare_target
 from include.run.verdict import judge
 from include.serving.runs import FAILED, LEFT_OUT, SUCCEEDED, Ending
 from include.settings import PROJECT
 
 DAY = pendulum.datetime(2024, 10, 15, tz="UTC")
-BRANCH = {"branch": "run-1", "dbt_environment": {"DBT_TARGET_PATH": "not this one"}}
+BRANCH = {"branch": "run-1"}
 LEASE = {"number": 1, "taken_at": "2024-10-16T00:00:00+00:00", "branch": "run-1"}
 WINDOW = {"collection": "entries", "start": f"{DAY}", "end": f"{DAY.add(days=1)}"}
 SITES = ("first", "second")
@@ -63,7 +64,7 @@ class Steps:
 
     def open_branch(self, _lease: dict[str, Any], _plan: dict[str, Any]) -> dict[str, Any]:
         self._call("open_branch")
-        return BRANCH
+        return BRANCH | {"dbt_environment": {"DBT_TARGET_PATH": str(self.target / "build")}}
 
     def stage(self, window: dict[str, Any], _branch: dict[str, Any]) -> dict[str, Any]:
         self._call("stage")
@@ -86,8 +87,9 @@ class Steps:
 
     def build(self, branch: dict[str, Any]) -> None:
         """What dbt leaves: a manifest and results, in the folder that the environment names."""
-        self._call("build")
         target = Path(branch["dbt_environment"]["DBT_TARGET_PATH"])
+        prepare_target(target, self.target)
+        self._call("build")
         manifest = json.loads((self.target / "manifest.json").read_bytes())
         results = [
             {

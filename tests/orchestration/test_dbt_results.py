@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.orchestration.dbt_results import prepare_target, read_results
+from include.orchestration.dbt_results import read_results
+from include.run.transform import prepare_target
 
 PROJECT_YML = """
 name: small
@@ -110,7 +111,8 @@ def test_a_build_that_died_left_no_results(tmp_path: Path) -> None:
 
 
 def test_the_results_of_an_earlier_build_are_forgotten(tmp_path: Path) -> None:
-    target = prepare_target(tmp_path / "build", tmp_path)
+    target = tmp_path / "build"
+    prepare_target(target, tmp_path)
     (target / "run_results.json").write_text(json.dumps({"results": []}))
     prepare_target(target, tmp_path)
     assert read_results(target) == {}

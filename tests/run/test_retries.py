@@ -9,12 +9,14 @@ import pytest
 from include.nightscout.demo import DEMO_ZONE
 from include.nightscout.demo.server import serve
 from include.run.pipeline import Pipeline
+from include.run.scratch import dbt_on_scratch_branch
+from include.run.transform import ensure_manifest
 from include.run.turn import owner_of_this_process, process_has_ended
 from include.serving.postgres import stop
 from include.settings import Settings
 from tests.free_ports import free_port
 from tests.ingestion.interrupted import killed_before
-from tests.run.steps import day
+from tests.run.steps import day, run
 
 NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
 
@@ -59,3 +61,14 @@ def test_a_merge_that_was_killed_midway_is_done_anew(pipeline: Pipeline, table: 
             f"select count(*) as n, count(distinct _id) as ids from raw.{name}"  # noqa: S608
         )
         assert rows["n"] == rows["ids"]
+
+
+def test_dbt_leaves_the_manifest_of_the_tasks_alone(pipeline: Pipeline) -> None:
+    """Killed while it wrote there, it would leave half a manifest that no later run could read."""
+    manifest = ensure_manifest(pipeline.settings)
+    made = manifest.stat().st_mtime_ns
+    run(pipeline, day("2024-10-15"), "run")
+    dbt_on_scratch_branch(pipeline, ["parse", "--no-partial-parse"], lambda _: None)
+    assert manifest.stat().st_mtime_ns == made
+    for own in ("build", "by-hand"):
+        assert (manifest.parent / own / manifest.name).stat().st_mtime_ns > made
