@@ -1,5 +1,6 @@
 """One small lake a session: four days of a site, in two versions, with one quarantined document."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -43,10 +44,12 @@ def built_home(commands: Commands, front: Front, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def lake(built_home: Home, front: Front) -> Iterator[Home]:
-    """The session's lake; what main was before a test it is again after it."""
-    main = built_home.status()["main"]
+    """The session's lake; what it was before a test it is again after it, in main and in the stage."""
+    main, staged = built_home.status()["main"], built_home.staged()
     yield built_home
     front.recover()
+    for read in built_home.staged() - staged:
+        shutil.rmtree(read)
     if built_home.status()["main"] != main:
         back = built_home.lakehouse("rollback", main)
         assert back.code == 0, back.err

@@ -11,18 +11,17 @@ import sys
 import threading
 import traceback
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-
-import dbt.cli.main  # noqa: F401 (imported here once, not in every child)
-import dlt  # noqa: F401
 
 from include.cli.main import main as lakehouse
 from include.errors import SITE_ERRORS, LakehouseError
 from include.nightscout import transport
 from include.run.pipeline import Pipeline
-from include.run.transform import ensure_manifest
 from include.run.turn import owner_of_this_process, process_has_ended
 from include.settings import Settings
+from tests.forked import import_late_ones, make_manifest
 
 Facts = dict[str, Any]
 
@@ -73,7 +72,7 @@ def carry_out(command: Facts) -> None:
         sys.exit(str(error))
 
 
-def child(command: Facts, channels: list[int]) -> None:
+def child(command: Facts, channels: list[int], parsed: Path) -> None:
     """Carry out one command and leave the process, whatever happens."""
     code: Any = 70
     try:
@@ -83,7 +82,7 @@ def child(command: Facts, channels: list[int]) -> None:
         os.environ.clear()
         os.environ.update(command["environment"])
         if "request" in command:
-            ensure_manifest(Settings())
+            make_manifest(Settings(), parsed)
         if "largest_file" in command:
             size = command["largest_file"]
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -102,14 +101,14 @@ def child(command: Facts, channels: list[int]) -> None:
         os._exit(code)
 
 
-def answer(command: Facts) -> Facts:
+def answer(command: Facts, parsed: Path) -> Facts:
     """Fork for a command and collect what it says."""
     pipes = [os.pipe() for _ in range(3)]
     pid = os.fork()
     if pid == 0:
         for ours in (pipes[0][1], pipes[1][0], pipes[2][0]):
             os.close(ours)
-        child(command, [pipes[0][0], pipes[1][1], pipes[2][1]])
+        child(command, [pipes[0][0], pipes[1][1], pipes[2][1]], parsed)
     for theirs in (pipes[0][0], pipes[1][1], pipes[2][1]):
         os.close(theirs)
     with os.fdopen(pipes[0][1], "w") as given:
@@ -134,9 +133,11 @@ def answer(command: Facts) -> Facts:
 def main() -> None:
     # What the user of this machine configured is not what is tested.
     Settings.model_config["env_file"] = None
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
-        sys.stdout.flush()
+    import_late_ones()
+    with TemporaryDirectory() as folder:
+        for line in sys.stdin:
+            sys.stdout.write(json.dumps(answer(json.loads(line), Path(folder, "parsed"))) + "\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -146,6 +146,10 @@ class Home:
             "versions": [row["version"] for row in self.lakehouse("history", "--json").rows],
         }
 
+    def staged(self) -> set[Path]:
+        """The folder of each staged read."""
+        return set((self.path / "stage").glob("*/*/*"))
+
     def files(self) -> Sequence[Path]:
         return [path for path in self.path.rglob("*") if path.is_file()]
 

@@ -12,14 +12,13 @@ import sys
 import traceback
 from typing import Any
 
-import dbt.cli.main  # noqa: F401 (imported here once, not in every child)
-import dlt  # noqa: F401
 import psycopg
 
 from include.lakehouse import Reference
 from include.run.pipeline import Pipeline
 from include.run.transform import ensure_manifest
 from include.serving.publish import published_version
+from tests.forked import import_late_ones
 from tests.run.steps import run
 
 # What differs from run to run without being data: who wrote it, and when.
@@ -104,6 +103,7 @@ def child(command: dict[str, Any], answer: int) -> None:
 
 
 def main() -> None:
+    import_late_ones()
     for line in sys.stdin:
         reading, writing = os.pipe()
         pid = os.fork()
