@@ -3,12 +3,19 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from include.settings import PROJECT, Settings
 from tests.stack_fixture import stack
 
 __all__ = ["stack"]
+
+# How long something took on a busy machine is no reason to fail.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 IN_CI = bool(os.environ.get("CI"))
 

@@ -26,7 +26,7 @@ class Brought:
     """What one read brought: its accepted rows in the order of the answer, and the ids of its quarantined.
 
     `oldest` is the least filter value of the answer, quarantined documents included; None when it has none.
-    Instants are those of the accepted; glucose is that of the accepted sensor readings.
+    Instants are those of the accepted; `glucose` is sum (mg/dL) and count of the accepted sensor readings.
     """
 
     identifiers: pl.Series
@@ -38,8 +38,7 @@ class Brought:
     oldest: Any
     first_instant: datetime | None
     last_instant: datetime | None
-    glucose_count: int
-    glucose_sum_mg_dl: float
+    glucose: tuple[float, int]
 
 
 @dataclass(frozen=True)
@@ -86,11 +85,10 @@ def in_order(reads: Sequence[BatchRead]) -> list[BatchRead]:
     return sorted(reads, key=lambda one: (one.is_own, one.read.fetched_at, one.read_id))
 
 
-def mean_glucose_mg_dl(reads: Iterable[BatchRead]) -> float | None:
-    """Mean of all accepted sensor readings of these reads; None when there is none."""
-    brought = [one.brought for one in reads]
-    count = sum(each.glucose_count for each in brought)
-    return sum(each.glucose_sum_mg_dl for each in brought) / count if count else None
+def mean_glucose_mg_dl(sums: Iterable[tuple[float, int]]) -> float | None:
+    """Mean of all accepted sensor readings, from the sum and count of each read; None when there is none."""
+    totals, counts = zip((0.0, 0), *sums, strict=True)
+    return sum(totals) / sum(counts) if sum(counts) else None
 
 
 def named(window: Window) -> str:
@@ -114,8 +112,7 @@ def _brought(stage: Stage, read: StagedRead) -> Brought:
         oldest=_oldest(collection, values, quarantined["document"].to_list()),
         first_instant=_instant(instants.min()),
         last_instant=_instant(instants.max()),
-        glucose_count=len(glucose),
-        glucose_sum_mg_dl=float(glucose.sum()),
+        glucose=(float(glucose.sum()), len(glucose)),
     )
 
 

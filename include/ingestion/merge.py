@@ -1,12 +1,13 @@
 """Merge staged reads into the raw tables of a branch: one commit a table, nothing lost, nothing twice."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression, EqualTo
 
-from include.errors import BranchError
+from include.errors import BranchError, PartlyMergedError
 from include.ingestion.batch import batch_read, mean_glucose_mg_dl
 from include.ingestion.collection_merge import Limits
 from include.ingestion.deletions import OpenSource
@@ -17,6 +18,7 @@ from include.ingestion.outcomes import MERGED, Outcomes
 from include.ingestion.quarantine import Quarantine
 from include.ingestion.raw_documents import RawDocuments
 from include.ingestion.raw_rows import changed_rows
+from include.ingestion.rounds import rounds_of
 from include.ingestion.site_merge import MergeRun, SiteMerge, is_answered_look_up, merge_site
 from include.ingestion.site_rows import write_sites
 from include.ingestion.stage import Stage, StagedRead
@@ -39,16 +41,19 @@ def merge_reads(
     run_id: str,
     lease_number: int,
     failures: Sequence[FailedRead] = (),
+    left_out: Mapping[str, str] | None = None,
 ) -> MergeReport:
     """Merge every staged read that no outcome covers yet, oldest fetch first, site by site.
 
     Reads whose branch is this one were fetched by this try of the run; others are left-overs. `failures`
     are windows of this run that could not be staged: their sites are left out, and so are sites of which a
-    staged read is damaged. `open_source` gives the client of a site, for the deletion rule. Reads of sites
-    that are not configured stay in the stage.
+    staged read is damaged, and those that `left_out` names with a reason. `open_source` gives the client of
+    a site, for the deletion rule. Reads of sites that are not configured stay in the stage.
 
     A second try on the same branch writes nothing and gives the same report. Raises BranchError when
-    one `was_interrupted` (open the branch again), SettingsError when the demo site meets real data.
+    one `was_interrupted` (open the branch again), PartlyMergedError when a site turns out to be left out
+    after a part of it was written (the same, and name the site in `left_out`), SettingsError when the demo
+    site meets real data.
     """
     outcomes = Outcomes.read(branch.table(_OUTCOMES))
     if _OUTCOMES in _written_tables(branch):
@@ -63,15 +68,41 @@ def merge_reads(
     run = MergeRun(stage, branch.name, run_id, lease_number, limits, open_source, stored)
     reads = stage.reads(skip=outcomes.merged_reads())
     damaged = _damaged(stage, sites, outcomes)
-    merges = [_merge_site(run, site, reads, outcomes, failures, damaged) for site in sites]
     write_sites(branch.table("sites"), [site for site in sites if site.problem is None])
-    _write_documents(run, branch, merges)
-    _write_quarantine(run, branch, merges)
-    rows = _outcome_rows(run, sites, merges, failures)
+    done = _Done(left_out=damaged | dict(left_out or {}))
+    rounds = [rounds_of(_of_site(reads, site, branch), branch.name) for site in sites]
+    for turn in range(max(map(len, rounds), default=0)):
+        merges = [
+            _merge_site(run, site, of_site[turn], outcomes, failures, done)
+            for site, of_site in zip(sites, rounds, strict=True)
+            if turn < len(of_site)
+        ]
+        done.take(merges, lease_number, is_first=turn == 0)
+        _write_documents(run, branch, merges)
+        _write_quarantine(run, branch, merges)
+    rows = done.rows + _failed_rows(run, sites, failures)
     if rows:  # last of all: an outcome on the branch says that everything of its read is there
         _write(branch, _OUTCOMES, [outcome_table(rows)], run_id)
-    mean = mean_glucose_mg_dl(one for site in merges for one in site.merged_reads())
-    return report_of(rows, damaged, mean)
+    return report_of(rows, damaged, mean_glucose_mg_dl(done.glucose))
+
+
+@dataclass
+class _Done:
+    """What the rounds of a merge came to: outcomes, sums of glucose, and why which sites were left out."""
+
+    left_out: dict[str, str]
+    rows: list[Row] = field(default_factory=list)
+    glucose: list[tuple[float, int]] = field(default_factory=list)
+
+    def take(self, merges: Sequence[SiteMerge], lease_number: int, *, is_first: bool) -> None:
+        """Add a round that is about to be written. Raises PartlyMergedError."""
+        for merge in merges:
+            if merge.left_out is not None and merge.site_id not in self.left_out:
+                if not is_first:
+                    raise PartlyMergedError(merge.site_id, merge.left_out)
+                self.left_out[merge.site_id] = merge.left_out
+            self.rows += merge.rows(lease_number)
+            self.glucose += [one.brought.glucose for one in merge.merged_reads()]
 
 
 def _damaged(stage: Stage, sites: Sequence[Site], outcomes: Outcomes) -> dict[str, str]:
@@ -81,21 +112,24 @@ def _damaged(stage: Stage, sites: Sequence[Site], outcomes: Outcomes) -> dict[st
     return {site_id: "; ".join(of_site) for site_id, of_site in reasons.items() if of_site}
 
 
+def _of_site(reads: Sequence[StagedRead], site: Site, branch: Branch) -> list[StagedRead]:
+    return [
+        read
+        for read in reads
+        if read.window.site_id == site.site_id and not is_answered_look_up(read, branch.name)
+    ]
+
+
 def _merge_site(
     run: MergeRun,
     site: Site,
     reads: Sequence[StagedRead],
     outcomes: Outcomes,
     failures: Sequence[FailedRead],
-    damaged: Mapping[str, str],
+    done: _Done,
 ) -> SiteMerge:
-    of_site = [
-        read
-        for read in reads
-        if read.window.site_id == site.site_id and not is_answered_look_up(read, run.branch)
-    ]
     failed = [each for each in failures if each.window.site_id == site.site_id]
-    return merge_site(run, site, of_site, outcomes, failed, damaged.get(site.site_id))
+    return merge_site(run, site, reads, outcomes, failed, done.left_out.get(site.site_id))
 
 
 def was_interrupted(branch: Branch) -> bool:
@@ -131,12 +165,9 @@ def _write_quarantine(run: MergeRun, branch: Branch, merges: Sequence[SiteMerge]
     _write(branch, "quarantine", quarantine.changes(), run.run_id)
 
 
-def _outcome_rows(
-    run: MergeRun, sites: Sequence[Site], merges: Sequence[SiteMerge], failures: Sequence[FailedRead]
-) -> list[Row]:
+def _failed_rows(run: MergeRun, sites: Sequence[Site], failures: Sequence[FailedRead]) -> list[Row]:
     origins = {site.site_id: site.origin for site in sites}
-    rows = [row for site_merge in merges for row in site_merge.rows(run.lease_number)]
-    return rows + [
+    return [
         failed_row(failed, origins[failed.window.site_id], run.run_id, run.branch, run.lease_number)
         for failed in failures
     ]
@@ -165,5 +196,5 @@ def _report_again(
     rows: list[Row] = branch.table(_OUTCOMES).scan(of_lease).to_arrow().to_pylist()
     merged = {row["read_id"] for row in rows if row["status"] == MERGED}
     reads = [read for read in stage.reads(skip=outcomes.merged_reads() - merged) if read.read_id in merged]
-    mean = mean_glucose_mg_dl(batch_read(stage, read, branch.name) for read in reads)
+    mean = mean_glucose_mg_dl(batch_read(stage, read, branch.name).brought.glucose for read in reads)
     return report_of(rows, _damaged(stage, sites, outcomes), mean)

@@ -8,7 +8,7 @@ import polars as pl
 import pyarrow as pa
 from pyiceberg import expressions
 from pyiceberg.expressions import And, BooleanExpression
-from pyiceberg.table import Table
+from pyiceberg.table import DataScan, Table
 
 from include.ingestion.spans import Span, join_spans
 from include.nightscout.windows import Collection, Window
@@ -40,10 +40,9 @@ class RawDocuments:
 
         Columns `_id, content_hash, deleted_at, ingested_at, first_seen_at` and the filter's own.
         """
-        empty = pl.DataFrame(self._table.schema().as_arrow().empty_table().select(self._columns))
         if self._is_empty:
-            return empty
-        near = self._near(windows) if windows else empty
+            return self._no_rows()
+        near = self._near(windows) if windows else self._no_rows()
         others = identifiers.filter(~identifiers.is_in(near["_id"].implode())).unique()
         return pl.concat([near, self._with_keys(others)]) if len(others) else near
 
@@ -70,13 +69,24 @@ class RawDocuments:
         """Documents that lie outside the windows: edited to another time since, or another day's look-up."""
         if len(identifiers) <= MOST_KEYS:
             return self._scan(_one_of("_id", identifiers.to_list()))
-        low, high = identifiers.min(), identifiers.max()
-        found = self._scan(And(_at_least("_id", low), _at_most("_id", high)))
-        return found.filter(pl.col("_id").is_in(identifiers.implode()))
+        within = And(_at_least("_id", identifiers.min()), _at_most("_id", identifiers.max()))
+        is_asked = pl.col("_id").is_in(identifiers.implode())
+        # Ids in no order lie in every file: only what was asked for is kept of one before the next is read.
+        batches = self._light_columns(within).to_arrow_batch_reader()
+        found = [self._frame(pa.Table.from_batches([batch])).filter(is_asked) for batch in batches]
+        return pl.concat([self._no_rows(), *found])
 
     def _scan(self, condition: BooleanExpression) -> pl.DataFrame:
-        scan = self._table.scan(row_filter=And(self._of_site, condition), selected_fields=self._columns)
-        return pl.DataFrame(scan.to_arrow().select(self._columns))
+        return self._frame(self._light_columns(condition).to_arrow())
+
+    def _light_columns(self, condition: BooleanExpression) -> DataScan:
+        return self._table.scan(row_filter=And(self._of_site, condition), selected_fields=self._columns)
+
+    def _frame(self, rows: pa.Table) -> pl.DataFrame:
+        return pl.DataFrame(rows.select(self._columns))
+
+    def _no_rows(self) -> pl.DataFrame:
+        return self._frame(self._table.schema().as_arrow().empty_table())
 
     def _selects(self, span: Span) -> BooleanExpression:
         field, (start, end) = self._collection.filter_field, map(self._collection.filter_bound, span)

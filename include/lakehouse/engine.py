@@ -20,7 +20,7 @@ from include.lakehouse.interface import RAW
 CATALOG = "lake"  # the views in the file name it, so it must always be attached as this
 FILE = "lake.duckdb"
 LOGS = tuple(f"{FILE}.wal{kind}" for kind in ("", ".checkpoint", ".recovery"))  # what writers may leave
-MEMORY = "1GB"  # a query that needs more goes to the disk
+MEMORY = "256MB"  # a query that needs more goes to the disk
 
 Parameters = Sequence[object] | Mapping[str, object]
 

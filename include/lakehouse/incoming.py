@@ -18,7 +18,7 @@ from include.lakehouse.engine import identifier, literal
 from include.lakehouse.partitions import Partitioning
 
 FIRST_SEEN = "first_seen_at"  # an updated row keeps that of the row it replaces
-MEMORY = "64MB"
+MEMORY = "100MB"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from include.errors import LeaseLostError, SettingsError
+from include.errors import LeaseLostError, PartlyMergedError, SettingsError
 from include.ingestion.collection_merge import Limits
 from include.ingestion.ledger import check_ledger
 from include.ingestion.merge import merge_reads, was_interrupted
+from include.ingestion.merge_report import MergeReport
 from include.ingestion.origins import refuse_demo_beside_real
 from include.ingestion.outcome_rows import FailedRead
 from include.ingestion.outcomes import WINDOW, Outcomes
@@ -151,8 +152,23 @@ class Pipeline:
         """Merge what was staged into the raw tables of the branch: one commit a table, or none."""
         lease, work = self._own(branch)
         if was_interrupted(work):  # what a killed try wrote is worth nothing without its outcomes
-            work = self.lakehouse.open_branch(work.name, branch["base"], run_id=lease.owner.run_id)
-        report = merge_reads(
+            work = self._reopened(branch)
+        left_out: dict[str, str] = {}
+        while True:
+            try:
+                report = self._merge(work, lease, branch, staged, left_out)
+                break
+            except PartlyMergedError as error:
+                left_out[error.site_id] = str(error)
+                work = self._reopened(branch)
+        work.expire()
+        work.refresh_views()
+        return report.as_dict()
+
+    def _merge(
+        self, work: Branch, lease: Lease, branch: Facts, staged: Sequence[Facts], left_out: Mapping[str, str]
+    ) -> MergeReport:
+        return merge_reads(
             self.inbox,
             work,
             sites=list(self.sites.values()),
@@ -165,10 +181,13 @@ class Pipeline:
                 for of in staged
                 if "failed" in of
             ],
+            left_out=left_out,
         )
-        work.expire()
-        work.refresh_views()
-        return report.as_dict()
+
+    def _reopened(self, branch: Facts) -> Branch:
+        """The run's branch anew, without what was merged into it."""
+        lease, _ = self._own(branch)
+        return self.lakehouse.open_branch(branch["branch"], branch["base"], run_id=lease.owner.run_id)
 
     def build(self, branch: Facts) -> None:
         """Build every dbt model on the branch, and test it; drop what is no model any more.

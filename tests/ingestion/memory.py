@@ -197,8 +197,7 @@ def _brought(read: StagedRead, documents: Sequence[Document]) -> Brought:
         oldest=filter_values(collection, pl.Series([min(every)]))[0] if every else None,
         first_instant=None,
         last_instant=None,
-        glucose_count=0,
-        glucose_sum_mg_dl=0.0,
+        glucose=(0.0, 0),
     )
 
 

@@ -1,7 +1,7 @@
 """A Nightscout site in memory, a small lake to merge it into, and the staged reads between them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -186,7 +186,9 @@ class Lake:
             for window in windows
         ]
 
-    def merge(self, failures: Sequence[FailedRead] = ()) -> MergeReport:
+    def merge(
+        self, failures: Sequence[FailedRead] = (), left_out: Mapping[str, str] | None = None
+    ) -> MergeReport:
         assert self.branch is not None
         self.report = merge_reads(
             self.stage,
@@ -197,6 +199,7 @@ class Lake:
             run_id=f"run {self.runs}",
             lease_number=self.runs,
             failures=failures,
+            left_out=left_out,
         )
         return self.report
 

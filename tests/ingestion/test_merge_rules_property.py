@@ -117,7 +117,7 @@ class History(MemoryRuns):
 
 
 @given(collection=st.sampled_from(Collection), prunes=st.booleans(), steps=histories)
-@settings(max_examples=EXAMPLES, derandomize=EXAMPLES <= FEW, deadline=None)
+@settings(max_examples=EXAMPLES, derandomize=EXAMPLES <= FEW)
 def test_any_history_ends_as_the_rules_demand(
     collection: Collection, prunes: bool, steps: list[tuple[Any, ...]]
 ) -> None:

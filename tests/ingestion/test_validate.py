@@ -488,7 +488,7 @@ TEXTS = st.dictionaries(NAMES, VALUES, max_size=8).map(json.dumps) | st.sampled_
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(TEXTS, max_size=12), collection=st.sampled_from(list(Collection)))
 def test_any_document_ends_in_exactly_one_place(
     tmp_path_factory: Any, texts: list[str], collection: Collection

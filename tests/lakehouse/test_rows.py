@@ -56,7 +56,7 @@ def compared(row: Row) -> Any:
 
 
 @pytest.mark.usefixtures("grouping")
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, data=st.data())
 @on_both
 def test_any_sequence_of_merges_gives_what_a_dictionary_gives(

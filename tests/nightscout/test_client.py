@@ -113,7 +113,7 @@ def client_of(server: MisbehavingServer, page_count: int) -> Client:
 offsets = st.lists(st.integers(-3, 40) | st.floats(-3, 40), max_size=25)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(offsets, st.integers(1, 6))
 def test_full_pages_are_split_until_nothing_is_cut(
     shared_server: MisbehavingServer, dates: list[float], page_count: int
@@ -134,7 +134,7 @@ def test_full_pages_are_split_until_nothing_is_cut(
         assert read.request.endswith(f"&count={page_count}")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sets(st.integers(0, 5000), max_size=20), st.integers(2, 6))
 def test_full_pages_of_treatments_are_split_too(
     shared_server: MisbehavingServer, offsets: set[int], page_count: int

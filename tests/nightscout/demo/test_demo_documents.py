@@ -61,7 +61,7 @@ def test_documents_are_the_same_on_every_python(collection: Collection, day: dat
     assert hashlib.sha256(text.encode()).hexdigest()[:16] == FINGERPRINTS[collection, day]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(day=days, collection=collections, first=st.floats(48, 20_000), second=st.floats(48, 20_000))
 def test_a_day_is_settled_48_hours_after_it_ended(
     day: date, collection: Collection, first: float, second: float
@@ -72,7 +72,7 @@ def test_a_day_is_settled_48_hours_after_it_ended(
     assert found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(day=days, collection=collections, minute=st.integers(0, 1439))
 def test_nothing_lies_in_the_future(day: date, collection: Collection, minute: int) -> None:
     now = local(day) + timedelta(minutes=minute)
@@ -81,7 +81,7 @@ def test_nothing_lies_in_the_future(day: date, collection: Collection, minute: i
         assert arrival_of(document) <= now
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     day=days, collection=collections, age=st.floats(0, 80), minutes=st.lists(st.integers(0, 4320), min_size=2)
 )

@@ -57,7 +57,7 @@ def site() -> Iterator[Site]:
         yield Site(url, session)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     collection=st.sampled_from(list(Collection)),
     start_days=st.floats(-40, 2),

@@ -45,12 +45,11 @@ measured as (
         {{ percent_of(
             'count(*) filter (where is_expected)', 'expected_count'
         ) }} as coverage_pct,
-        {{ in_order('avg', 'glucose_mg_dl') }} as avg_glucose_mg_dl,
+        {{ exact_avg('glucose_mg_dl') }} as avg_glucose_mg_dl,
         {{ percentile('glucose_mg_dl', 50) }} as median_glucose_mg_dl,
         min(glucose_mg_dl) as min_glucose_mg_dl,
         max(glucose_mg_dl) as max_glucose_mg_dl,
-        {{ in_order('stddev_samp', 'glucose_mg_dl') }}
-            as stddev_glucose_mg_dl,
+        {{ exact_stddev('glucose_mg_dl') }} as stddev_glucose_mg_dl,
         {{ percent_of_rows('glucose_mg_dl < 54') }} as time_below_54_pct,
         {{ percent_of_rows('glucose_mg_dl >= 54 and glucose_mg_dl < 70') }}
             as time_54_69_pct,
@@ -67,8 +66,8 @@ measured as (
         {{ percentile('glucose_mg_dl', 25) }} as p25_mg_dl,
         {{ percentile('glucose_mg_dl', 75) }} as p75_mg_dl,
         {{ percentile('glucose_mg_dl', 95) }} as p95_mg_dl,
-        10 * {{ in_order('avg', 'power(least(risk, 0e0), 2)') }} as lbgi,
-        10 * {{ in_order('avg', 'power(greatest(risk, 0e0), 2)') }} as hbgi
+        10 * {{ exact_avg('power(least(risk, 0e0), 2)') }} as lbgi,
+        10 * {{ exact_avg('power(greatest(risk, 0e0), 2)') }} as hbgi
 
     from scored
 

@@ -21,7 +21,7 @@ counted as (
         count(readings.entry_id) as reading_count,
         count(*) filter (where readings.slot_start < days.data_through)
             as covered_count,
-        {{ in_order('sum', 'readings.glucose_mg_dl') }} as glucose_sum,
+        {{ exact_sum('readings.glucose_mg_dl') }} as glucose_sum,
         count(*) filter (where readings.is_in_range = 1) as in_range_count,
         count(*) filter (where readings.glucose_mg_dl < 70) as low_count,
         count(*) filter (where readings.glucose_mg_dl > 250)

@@ -13,7 +13,7 @@ hours as (
         reading_date,
         hour_of_day,
         count(*) as reading_count,
-        {{ in_order('avg', 'glucose_mg_dl') }} as avg_glucose_mg_dl,
+        {{ exact_avg('glucose_mg_dl') }} as avg_glucose_mg_dl,
         min(glucose_mg_dl) as min_glucose_mg_dl,
         max(glucose_mg_dl) as max_glucose_mg_dl,
         {{ percent_of_rows('is_in_range = 1') }} as time_in_range_pct,

@@ -49,10 +49,9 @@ hours as (
         day_name,
         hour_of_day,
         count(*) as reading_count,
-        {{ in_order('avg', 'glucose_mg_dl') }} as avg_glucose_mg_dl,
+        {{ exact_avg('glucose_mg_dl') }} as avg_glucose_mg_dl,
         {{ percentile('glucose_mg_dl', 50) }} as median_glucose_mg_dl,
-        {{ in_order('stddev_samp', 'glucose_mg_dl') }}
-            as stddev_glucose_mg_dl,
+        {{ exact_stddev('glucose_mg_dl') }} as stddev_glucose_mg_dl,
         {{ percent_of_rows('is_in_range = 1') }} as time_in_range_pct,
         {{ percent_of_rows('glucose_mg_dl < 70') }} as time_below_range_pct,
         {{ percent_of_rows('glucose_mg_dl > 180') }} as time_above_range_pct

@@ -1,0 +1,3 @@
+{% macro exact_avg(expression) -%}
+  {{ exact_sum(expression) }} / count({{ expression }})
+{%- endmacro %}

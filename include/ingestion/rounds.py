@@ -1,0 +1,32 @@
+"""Which reads of a site are merged together: all, or those of a long range one part after the other."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from include.ingestion.staged_read import StagedRead
+
+MOST_DOCUMENTS = 150_000  # of the reads merged together; more than a year of one site
+
+
+def rounds_of(reads: Sequence[StagedRead], branch: str) -> list[list[StagedRead]]:
+    """The reads in the order of their fetch, in parts that bound the memory of a merge; at least one part.
+
+    Left-overs of other runs, and windows that overlap, are merged all together: whether one of them is
+    believed depends on the others.
+    """
+    if any(read.branch != branch for read in reads) or _overlap(reads):
+        return [list(reads)]
+    rounds: list[list[StagedRead]] = [[]]
+    documents = 0
+    for read in sorted(reads, key=lambda read: (read.fetched_at, read.read_id)):
+        documents += read.document_count
+        if rounds[-1] and documents > MOST_DOCUMENTS:
+            rounds.append([])
+            documents = read.document_count
+        rounds[-1].append(read)
+    return rounds
+
+
+def _overlap(reads: Sequence[StagedRead]) -> bool:
+    windows = sorted((read.window.collection, read.window.start, read.window.end) for read in reads)
+    return any(one[0] == other[0] and other[1] < one[2] for one, other in pairwise(windows))
