@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from include.ingestion.staged_read import StagedRead
 
-MOST_DOCUMENTS = 150_000  # of the reads merged together; more than a year of one site
+MOST_DOCUMENTS = 100_000  # of the reads merged together; about a year of one site
 
 
 def rounds_of(reads: Sequence[StagedRead], branch: str) -> list[list[StagedRead]]:

@@ -67,6 +67,7 @@ def test_days_that_cannot_be_loaded(empty: Home, arguments: tuple[str, ...], nam
             "kept for the demo site",
         ),
         ({"LAKEHOUSE_PROFILE": "snowflake"}, "LAKEHOUSE_PROFILE"),
+        ({"LAKEHOUSE_PROFILE": "trino"}, "LAKEHOUSE_PROFILE=trino does not run yet"),
         ({"LOOKBACK_DAYS": "three"}, "LOOKBACK_DAYS"),
         ({"HEAL_DAYS": "-1"}, "HEAL_DAYS"),
         ({"MAX_QUARANTINE_PCT": "101"}, "MAX_QUARANTINE_PCT"),

@@ -137,7 +137,7 @@ def test_left_overs_and_windows_that_overlap_are_judged_together(lake: Lake) -> 
     assert [len(part) for part in rounds_of(own, lake.branch.name)] == [3]
 
 
-def test_a_year_is_one_part(lake: Lake) -> None:
+def test_a_few_days_are_one_part(lake: Lake) -> None:
     lake.begin()
     lake.read(*RANGE)
     assert parts(lake) == [5]
