@@ -45,14 +45,6 @@ class SiteLeftOutError(LakehouseError):
     """One site's new reads are not merged in this run; its last data stays, other sites go on."""
 
 
-class PartlyMergedError(SiteLeftOutError):
-    """A site has to be left out after a part of it was written: the branch is to be opened again."""
-
-    def __init__(self, site_id: str, reason: str) -> None:
-        super().__init__(reason)
-        self.site_id = site_id
-
-
 class LeaseLostError(LakehouseError):
     """This run no longer holds the lease, so it must not write any more."""
 

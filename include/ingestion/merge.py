@@ -7,7 +7,7 @@ from itertools import chain
 import pyarrow as pa
 from pyiceberg.expressions import BooleanExpression, EqualTo
 
-from include.errors import BranchError, PartlyMergedError
+from include.errors import BranchError
 from include.ingestion.batch import batch_read, mean_glucose_mg_dl
 from include.ingestion.collection_merge import Limits
 from include.ingestion.deletions import OpenSource
@@ -18,7 +18,7 @@ from include.ingestion.outcomes import MERGED, Outcomes
 from include.ingestion.quarantine import Quarantine
 from include.ingestion.raw_documents import RawDocuments
 from include.ingestion.raw_rows import changed_rows
-from include.ingestion.rounds import rounds_of
+from include.ingestion.rounds import PartlyMergedError, rounds_of
 from include.ingestion.site_merge import MergeRun, SiteMerge, is_answered_look_up, merge_site
 from include.ingestion.site_rows import write_sites
 from include.ingestion.stage import Stage, StagedRead

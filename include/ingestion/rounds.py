@@ -3,9 +3,18 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from include.errors import SiteLeftOutError
 from include.ingestion.staged_read import StagedRead
 
 MOST_DOCUMENTS = 100_000  # of the reads merged together; about a year of one site
+
+
+class PartlyMergedError(SiteLeftOutError):
+    """A site has to be left out after a part of it was written: the branch is to be opened again."""
+
+    def __init__(self, site_id: str, reason: str) -> None:
+        super().__init__(reason)
+        self.site_id = site_id
 
 
 def rounds_of(reads: Sequence[StagedRead], branch: str) -> list[list[StagedRead]]:

@@ -102,5 +102,6 @@ def prepare_airflow(settings: Settings, home: Home) -> None:
             f"{folder} cannot be written ({error.strerror}): set LAKEHOUSE_HOME elsewhere."
         ) from error
     if done.returncode:
-        raise ServiceError(f"Airflow's metadata database in {folder} cannot be made; the reason is in {log}.")
+        said = f"the reason is in {log}" if log.stat().st_size else "it said nothing: is the disk full?"
+        raise ServiceError(f"Airflow's metadata database in {folder} cannot be made; {said}")
     mark.write_text(made_by)

@@ -12,7 +12,7 @@ from typing import Any
 
 from fsspec.implementations.local import LocalFileSystem
 
-from include.errors import LeaseLostError, PartlyMergedError, SettingsError
+from include.errors import LeaseLostError, SettingsError
 from include.ingestion.collection_merge import Limits
 from include.ingestion.ledger import check_ledger
 from include.ingestion.merge import merge_reads, was_interrupted
@@ -21,6 +21,7 @@ from include.ingestion.origins import refuse_demo_beside_real
 from include.ingestion.outcome_rows import FailedRead
 from include.ingestion.outcomes import WINDOW, Outcomes
 from include.ingestion.retention import forget_merged_reads
+from include.ingestion.rounds import PartlyMergedError
 from include.ingestion.stage import Stage
 from include.ingestion.validation_report import validate_reads
 from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse

@@ -1,4 +1,4 @@
-"""What README.md and .env.example say exists: targets, commands with their options, files, settings."""
+"""What the pages and .env.example say exists: targets, commands with their options, files, settings."""
 
 import re
 import shlex
@@ -11,12 +11,17 @@ from pydantic import SecretStr
 
 from include.cli.main import app
 from include.settings import PROJECT, Settings
+from tests.cli.homes import Home
 
 README = (PROJECT / "README.md").read_text()
-CODE = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGES = [PROJECT / "README.md", PROJECT / "dags" / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE = SHELL.findall(README)
 TYPED = [
     line.split("#")[0].strip()
-    for text in (*CODE, *re.findall(r"`([^`\n]+)`", README))
+    for page in PAGES
+    if page.parent.name != "decisions"  # those tell of what was
+    for text in (*SHELL.findall(page.read_text()), *re.findall(r"`([^`\n]+)`", page.read_text()))
     for line in text.splitlines()
 ]
 ENVIRONMENT = (PROJECT / ".env.example").read_text()
@@ -25,9 +30,9 @@ EXAMPLES = dict(re.findall(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", ENVIRONMENT, re.MULTIL
 
 def typed(program: str) -> list[list[str]]:
     """Every use of a program, split as a shell does."""
-    found = [shlex.split(line) for line in TYPED if line.split(" ")[0] == program and " " in line]
-    assert found, f"README.md shows no use of {program}"
-    return found
+    lines = dict.fromkeys(line for line in TYPED if line.split(" ")[0] == program and " " in line)
+    assert lines, f"no page shows a use of {program}"
+    return [shlex.split(line) for line in lines]
 
 
 def targets() -> set[str]:
@@ -81,11 +86,19 @@ def parsed(words: list[str]) -> None:
     command.make_context(command.name, list(words))
 
 
-def test_every_linked_file_exists() -> None:
-    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
-    assert links
+QUERIES = [words[2] for words in typed("lakehouse") if words[1] == "sql" and "..." not in words[2]]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_query_has_an_answer(lake: Home, query: str) -> None:
+    assert len(lake.rows(query)) in (1, 4, 7)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_linked_file_exists(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", page.read_text()) if "://" not in link]
     for link in links:
-        assert (PROJECT / link).exists(), link
+        assert (page.parent / link).exists(), link
 
 
 def test_every_folder_in_the_table_exists_and_none_is_missing() -> None:
@@ -129,6 +142,6 @@ def test_settings_of_the_readme_are_settings() -> None:
 
 
 def test_the_dag_of_the_readme_exists() -> None:
-    (words,) = {tuple(words) for words in typed("airflow")}
-    assert words[:3] == ("airflow", "dags", "test")
-    assert (PROJECT / "dags" / f"{words[3]}.py").exists()
+    tested = {tuple(words[3:]) for words in typed("airflow") if words[:3] == ["airflow", "dags", "test"]}
+    assert tested == {("nightscout_glucose", "2024-10-15")}
+    assert (PROJECT / "dags" / "nightscout_glucose.py").exists()

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from include.errors import PartlyMergedError, SourceUnavailableError
+from include.errors import SourceUnavailableError
 from include.ingestion import merge as merge_module
 from include.ingestion import rounds
 from include.ingestion.collection_merge import Limits
+from include.ingestion.rounds import PartlyMergedError
 from include.ingestion.stage import StagedRead
 from include.nightscout.windows import Collection, Window
 from tests.ingestion.changes import ANCIENT, DOCUMENTS, Changes, bounds, change

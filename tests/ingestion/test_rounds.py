@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from include.errors import PartlyMergedError
 from include.ingestion import rounds
 from include.ingestion.collection_merge import Limits
-from include.ingestion.rounds import rounds_of
+from include.ingestion.rounds import PartlyMergedError, rounds_of
 from include.lakehouse.rows import ATTEMPT
 from include.nightscout.windows import Collection
 from tests.ingestion.model import (

@@ -98,3 +98,11 @@ def test_a_database_that_cannot_be_made_names_the_log(tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match=rf"the reason is in {folder / 'prepare.log'}"):
         prepare_airflow(Settings(lakehouse_home=tmp_path), "test")
     assert os.path.getsize(folder / "prepare.log")  # noqa: PTH202
+
+
+def test_a_database_that_cannot_be_made_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ServiceError, match="said nothing: is the disk full"):
+        prepare_airflow(Settings(lakehouse_home=tmp_path), "test")

@@ -127,20 +127,26 @@ def test_killed_at_random_moments(kills: int, tmp_path: Path) -> None:
             runs.run(day(keys[0]), "first")
         before = calm.look()
         assert killed.look() == before
-        hit = 0
         for key in keys[1:]:
             started = time.monotonic()
             calm.run(day(key), f"calm-{key}")
             seconds = time.monotonic() - started
             after = calm.look()
             assert after["lake"] != before["lake"]
-            for attempt in range(KILLS_A_DAY):
-                hit += killed.kill_after(chance.uniform(0, seconds), day(key), f"killed-{key}-{attempt}")
+            hit = 0
+            for attempt in range(3 * KILLS_A_DAY):
+                started = time.monotonic()
+                if killed.kill_after(chance.uniform(0, seconds), day(key), f"killed-{key}-{attempt}"):
+                    hit += 1
+                else:  # it goes on from what killed runs have read, so it is over sooner than the calm one
+                    seconds = time.monotonic() - started
                 _assert_whole(killed.look(), before, after)
+                if hit == KILLS_A_DAY:
+                    break
+            assert hit == KILLS_A_DAY, f"only {hit} kills of {key} found a run under way"
             killed.run(day(key), f"healed-{key}")
             assert killed.look() == after
             before = after
-        assert hit >= kills * 0.8, f"only {hit} of {kills} kills found a run under way"
 
 
 def _assert_whole(seen: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
