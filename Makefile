@@ -42,7 +42,7 @@ clean: ## Stop Postgres and the stack, and remove everything under LAKEHOUSE_HOM
 
 .PHONY: test
 test: develop ## Every test that needs only Python
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stack" tests/run tests
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stack" tests
 
 .PHONY: test-stack
 test-stack: develop ## The tests with a real Nightscout server (needs Node and npm) and a live Airflow, and the long ones

@@ -108,6 +108,7 @@ class CollectionRules:
         light = stored.light([one.window for one in reads if one.is_window], identifiers)
         self._numbers = Numbers(pl.concat([light["_id"], identifiers]))
         self._stored = _state(collection, self._numbers, light)
+        self._stored.is_looked_up[self._numbers.of(inquiry.looked_up_before(collection))] = True
         self._rows = {one.read_id: self._rows_of(one) for one in reads}
         self._present = {one.read_id: self._documents_of(one) for one in reads}
 
@@ -208,7 +209,10 @@ class CollectionRules:
             return missing, []
         known = np.concatenate([missing[:0], *(self._present[other.read_id] for other in newer)])
         unknown = np.setdiff1d(missing, known)
-        answers = [self._inquiry.look_up(one.window, each) for each in self._numbers.names(unknown)]
+        names = self._numbers.names(unknown)
+        read_later = self._inquiry.read_later(self._collection, names)
+        unknown = unknown[[name not in read_later for name in names]]
+        answers = [self._inquiry.look_up(one.window, name) for name in names if name not in read_later]
         gone = unknown[[answer is None for answer in answers]]
         return gone, [self._load(answer) for answer in answers if answer is not None]
 

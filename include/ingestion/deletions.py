@@ -1,17 +1,19 @@
 """Documents that should have been in an answer and were not: pruned, moved, or deleted at the site."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 
 from include.ingestion.batch import BatchRead
 from include.ingestion.outcomes import LOOK_UP
 from include.ingestion.stage import Stage, StagedRead
 from include.ingestion.state import Documents, State
+from include.ingestion.validate import accepted_rows, quarantined_rows, validate
 from include.nightscout.client import Answer
 from include.nightscout.windows import Collection, Window
 
@@ -86,11 +88,27 @@ def over_missing_limit(missing: Missing, max_pct: float) -> str | None:
     )
 
 
+@dataclass(frozen=True)
+class OtherParts:
+    """What one part of a site's reads has to know of the others, which are merged before and after it: the
+    reads of later ones, and the documents that were looked up in earlier ones."""
+
+    later: Sequence[StagedRead] = ()
+    looked_up: set[tuple[Collection, str]] = field(default_factory=set)
+
+
 class Inquiry:
     """Asks one site about missing documents, each question once. Opens the site when first needed."""
 
     def __init__(
-        self, stage: Stage, open_source: OpenSource, site_id: str, origin: str, run_id: str, branch: str
+        self,
+        stage: Stage,
+        open_source: OpenSource,
+        site_id: str,
+        origin: str,
+        run_id: str,
+        branch: str,
+        parts: OtherParts | None = None,
     ) -> None:
         self._stage = stage
         self._open_source = open_source
@@ -98,6 +116,8 @@ class Inquiry:
         self._origin = origin
         self._run_id = run_id
         self._branch = branch
+        self._parts = parts or OtherParts()
+        self._later_ids: dict[Collection, pl.Series] = {}
         self._source: Source | None = None
         self._stack = ExitStack()
         self._older: dict[tuple[Collection, datetime], bool] = {}
@@ -125,11 +145,37 @@ class Inquiry:
         if question in self._gone:
             return None
         found = self._stage.find(window, self._branch, document_id)
-        if found is not None:
-            return found
+        if found is None:
+            found = self._ask(window, document_id)
+        if found is None:
+            self._gone.add(question)
+        else:
+            self._parts.looked_up.add(question)
+        return found
+
+    def looked_up_before(self, collection: Collection) -> pl.Series:
+        """The `_id`s that were looked up and found in earlier parts."""
+        found = [document_id for of, document_id in self._parts.looked_up if of is collection]
+        return pl.Series("_id", sorted(found), dtype=pl.String)
+
+    def read_later(self, collection: Collection, identifiers: Sequence[str]) -> set[str]:
+        """Which of these documents a read of a later part has, accepted or quarantined."""
+        if not identifiers:
+            return set()
+        if collection not in self._later_ids:
+            later = [self._ids(read) for read in self._parts.later if read.window.collection is collection]
+            self._later_ids[collection] = pl.concat([pl.Series(dtype=pl.String), *later])
+        asked = pl.Series(identifiers, dtype=pl.String)
+        return set(asked.filter(asked.is_in(self._later_ids[collection].implode())))
+
+    def _ids(self, read: StagedRead) -> pl.Series:
+        validate(self._stage, read)
+        accepted, quarantined = accepted_rows(self._stage, read), quarantined_rows(self._stage, read)
+        return pl.concat([accepted["_id"].alias(""), quarantined["document_id"].drop_nulls().alias("")])
+
+    def _ask(self, window: Window, document_id: str) -> StagedRead | None:
         answer = self._open().look_up(window.collection, document_id)
         if not answer.documents:
-            self._gone.add(question)
             return None
         return self._stage.write(
             window,

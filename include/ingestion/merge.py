@@ -1,4 +1,4 @@
-"""Merge staged reads into the raw tables of a branch: one commit a table, nothing lost, nothing twice."""
+"""Merge staged reads into the raw tables of a branch: nothing lost, nothing twice."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from pyiceberg.expressions import BooleanExpression, EqualTo
 from include.errors import BranchError
 from include.ingestion.batch import batch_read, mean_glucose_mg_dl
 from include.ingestion.collection_merge import Limits
-from include.ingestion.deletions import OpenSource
+from include.ingestion.deletions import OpenSource, OtherParts
 from include.ingestion.merge_report import MergeReport, report_of
 from include.ingestion.origins import refuse_demo_beside_real
 from include.ingestion.outcome_rows import FailedRead, Row, failed_row, outcome_table
@@ -70,13 +70,15 @@ def merge_reads(
     damaged = _damaged(stage, sites, outcomes)
     write_sites(branch.table("sites"), [site for site in sites if site.problem is None])
     done = _Done(left_out=damaged | dict(left_out or {}))
-    rounds = [rounds_of(_of_site(reads, site, branch), branch.name) for site in sites]
-    for turn in range(max(map(len, rounds), default=0)):
-        merges = [
-            _merge_site(run, site, of_site[turn], outcomes, failures, done)
-            for site, of_site in zip(sites, rounds, strict=True)
-            if turn < len(of_site)
-        ]
+    rounds = {site.site_id: rounds_of(_of_site(reads, site, branch), branch.name) for site in sites}
+    looked_up: dict[str, set[tuple[Collection, str]]] = {site.site_id: set() for site in sites}
+    for turn in range(max(map(len, rounds.values()), default=0)):
+        merges = []
+        for site in sites:
+            parts = rounds[site.site_id]
+            if turn < len(parts):
+                others = OtherParts(list(chain.from_iterable(parts[turn + 1 :])), looked_up[site.site_id])
+                merges.append(_merge_site(run, site, parts[turn], outcomes, failures, done, others))
         done.take(merges, lease_number, is_first=turn == 0)
         _write_documents(run, branch, merges)
         _write_quarantine(run, branch, merges)
@@ -96,11 +98,11 @@ class _Done:
 
     def take(self, merges: Sequence[SiteMerge], lease_number: int, *, is_first: bool) -> None:
         """Add a round that is about to be written. Raises PartlyMergedError."""
+        left_out = {merge.site_id: merge.left_out for merge in merges if merge.left_out is not None}
+        if not is_first and left_out.keys() - self.left_out.keys():
+            raise PartlyMergedError(left_out)
+        self.left_out = left_out | self.left_out
         for merge in merges:
-            if merge.left_out is not None and merge.site_id not in self.left_out:
-                if not is_first:
-                    raise PartlyMergedError(merge.site_id, merge.left_out)
-                self.left_out[merge.site_id] = merge.left_out
             self.rows += merge.rows(lease_number)
             self.glucose += [one.brought.glucose for one in merge.merged_reads()]
 
@@ -127,9 +129,10 @@ def _merge_site(
     outcomes: Outcomes,
     failures: Sequence[FailedRead],
     done: _Done,
+    others: OtherParts,
 ) -> SiteMerge:
     failed = [each for each in failures if each.window.site_id == site.site_id]
-    return merge_site(run, site, reads, outcomes, failed, done.left_out.get(site.site_id))
+    return merge_site(run, site, reads, outcomes, failed, done.left_out.get(site.site_id), others)
 
 
 def was_interrupted(branch: Branch) -> bool:

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 from pyiceberg import expressions
 from pyiceberg.expressions import And, BooleanExpression
+from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import DataScan, Table
 
 from include.ingestion.spans import Span, join_spans
@@ -72,8 +73,9 @@ class RawDocuments:
         within = And(_at_least("_id", identifiers.min()), _at_most("_id", identifiers.max()))
         is_asked = pl.col("_id").is_in(identifiers.implode())
         # Ids in no order lie in every file: only what was asked for is kept of one before the next is read.
-        batches = self._light_columns(within).to_arrow_batch_reader()
-        found = [self._frame(pa.Table.from_batches([batch])).filter(is_asked) for batch in batches]
+        scan = self._light_columns(within)
+        reader = ArrowScan(self._table.metadata, self._table.io, scan.projection(), scan.row_filter)
+        found = [self._frame(reader.to_table([file])).filter(is_asked) for file in scan.plan_files()]
         return pl.concat([self._no_rows(), *found])
 
     def _scan(self, condition: BooleanExpression) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Which reads of a site are merged together: all, or those of a long range one part after the other."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from include.errors import SiteLeftOutError
@@ -10,11 +10,12 @@ MOST_DOCUMENTS = 100_000  # of the reads merged together; about a year of one si
 
 
 class PartlyMergedError(SiteLeftOutError):
-    """A site has to be left out after a part of it was written: the branch is to be opened again."""
+    """Sites have to be left out after a part of them was written: the branch is to be opened again."""
 
-    def __init__(self, site_id: str, reason: str) -> None:
-        super().__init__(reason)
-        self.site_id = site_id
+    def __init__(self, left_out: Mapping[str, str]) -> None:
+        """`left_out`: the reason by site."""
+        super().__init__("; ".join(left_out.values()))
+        self.left_out = left_out
 
 
 def rounds_of(reads: Sequence[StagedRead], branch: str) -> list[list[StagedRead]]:

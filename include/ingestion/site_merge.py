@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from include.errors import SiteLeftOutError, SourceError, StageError
 from include.ingestion.batch import BatchRead, batch_read, named
 from include.ingestion.collection_merge import CollectionMerge, CollectionRules, Limits
-from include.ingestion.deletions import Inquiry, OpenSource
+from include.ingestion.deletions import Inquiry, OpenSource, OtherParts
 from include.ingestion.origins import expected_origin, origin_problem
 from include.ingestion.outcome_rows import FailedRead, Row, merged_row, unmerged_row
 from include.ingestion.outcomes import LEFT_OUT, LOOK_UP, SET_ASIDE, Outcomes
@@ -70,6 +70,7 @@ def merge_site(
     outcomes: Outcomes,
     failures: Sequence[FailedRead],
     damaged: str | None,
+    parts: OtherParts,
 ) -> SiteMerge:
     """Decide about all reads of one site, in memory. A site that cannot be merged is left out.
 
@@ -84,14 +85,14 @@ def merge_site(
     result.of_other_origin = [read for read in reads if read.origin != origin]
     try:
         of_origin = [read for read in reads if read.origin == origin]
-        result.collections = _merge_collections(run, site, of_origin, outcomes)
+        result.collections = _merge_collections(run, site, of_origin, outcomes, parts)
     except (SiteLeftOutError, SourceError, StageError) as error:
         result.left_out = str(error)
     return result
 
 
 def _merge_collections(
-    run: MergeRun, site: Site, reads: Sequence[StagedRead], outcomes: Outcomes
+    run: MergeRun, site: Site, reads: Sequence[StagedRead], outcomes: Outcomes, parts: OtherParts
 ) -> list[CollectionMerge]:
     merges = []
 
@@ -101,7 +102,7 @@ def _merge_collections(
     def read_since(read: StagedRead) -> list[Window]:
         return outcomes.read_since(read.window, read.fetched_at)
 
-    asked = Inquiry(run.stage, run.open_source, site.site_id, site.origin, run.run_id, run.branch)
+    asked = Inquiry(run.stage, run.open_source, site.site_id, site.origin, run.run_id, run.branch, parts)
     with asked as inquiry:
         for collection in Collection:
             batch = [load(read) for read in reads if read.window.collection is collection]

@@ -32,8 +32,9 @@ class DbtBuild(BaseOperator):
         task_instance = context["ti"]
         branch = task_instance.xcom_pull(task_ids=self.branch_task)
         target = Path(branch["dbt_environment"]["DBT_TARGET_PATH"])
+        steps = pipeline()
         try:
-            pipeline().build(branch)
+            steps.build(branch)
         finally:
             task_instance.xcom_push(key="return_value", value=read_results(target))
 

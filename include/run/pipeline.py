@@ -150,7 +150,7 @@ class Pipeline:
         return report | {"failed": [result["failed"] for result in staged if "failed" in result]}
 
     def merge(self, branch: Facts, staged: Sequence[Facts]) -> Facts:
-        """Merge what was staged into the raw tables of the branch: one commit a table, or none."""
+        """Merge what was staged into the raw tables of the branch; nothing new is no commit."""
         lease, work = self._own(branch)
         if was_interrupted(work):  # what a killed try wrote is worth nothing without its outcomes
             work = self._reopened(branch)
@@ -160,7 +160,7 @@ class Pipeline:
                 report = self._merge(work, lease, branch, staged, left_out)
                 break
             except PartlyMergedError as error:
-                left_out[error.site_id] = str(error)
+                left_out |= error.left_out
                 work = self._reopened(branch)
         work.expire()
         work.refresh_views()

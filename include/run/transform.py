@@ -95,13 +95,16 @@ def prepare_target(target: Path, parsed: Path) -> None:
 
     It is not the folder of the manifest that Dags are drawn from: dbt writes its manifest anew, in place, so
     that half of it is read by whoever parses the Dag at that moment, or, once dbt was killed, by everybody.
-    What dbt knows from parsing comes along.
+    What dbt knows from parsing comes along. Raises ServiceError when the disk is full.
     """
-    target.mkdir(parents=True, exist_ok=True)
-    (target / RESULTS).unlink(missing_ok=True)
-    known, mine = parsed / _PARSED, target / _PARSED
-    if known.exists() and not (mine.exists() and mine.stat().st_mtime >= known.stat().st_mtime):
-        shutil.copy2(known, mine)
+    from include.lakehouse.disk import usable_disk  # imports PyIceberg, and whoever parses the Dag needs none
+
+    with usable_disk(target):
+        target.mkdir(parents=True, exist_ok=True)
+        (target / RESULTS).unlink(missing_ok=True)
+        known, mine = parsed / _PARSED, target / _PARSED
+        if known.exists() and not (mine.exists() and mine.stat().st_mtime >= known.stat().st_mtime):
+            shutil.copy2(known, mine)
 
 
 def model_schemas(settings: Settings) -> dict[str, str]:

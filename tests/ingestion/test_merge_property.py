@@ -93,7 +93,7 @@ class LakeHistory:
             try:
                 self.lake.merge(left_out=left_out)
             except PartlyMergedError as error:
-                left_out[error.site_id] = str(error)
+                left_out |= error.left_out
                 self.lake.reopen()
             else:
                 return

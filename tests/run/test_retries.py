@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from include.ingestion import rounds
 from include.nightscout.demo import DEMO_ZONE
+from include.nightscout.demo.documents import newest_first
 from include.nightscout.demo.server import serve
+from include.nightscout.demo.versions import Document
+from include.nightscout.windows import milliseconds
 from include.run.pipeline import Pipeline
 from include.run.scratch import dbt_on_scratch_branch
 from include.run.transform import ensure_manifest
@@ -16,15 +20,27 @@ from include.serving.postgres import stop
 from include.settings import Settings
 from tests.free_ports import free_port
 from tests.ingestion.interrupted import killed_before
-from tests.run.steps import day, run
+from tests.run.steps import day, days, run
 
 NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
+STEPS = ("staged", "validated", "merged", "audited", "promoted", "published")
+
+
+MISSING: list[int] = []  # documents since this instant, in milliseconds, are gone from the site
+
+
+def without_what_is_missing(
+    collection: str, earliest: float, latest: float, now: float
+) -> Iterator[Document]:
+    for document in newest_first(collection, earliest, latest, now):
+        if not MISSING or document.get("date", 0) < MISSING[0]:
+            yield document
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
     monkeypatch.setattr("include.run.pipeline.check_manifest", lambda _: None)  # nothing is built here
-    with serve(lambda: NOW) as url:
+    with serve(lambda: NOW, archive=without_what_is_missing) as url:
         settings = Settings(
             _env_file=None,
             lakehouse_home=tmp_path / "home",
@@ -72,3 +88,45 @@ def test_dbt_leaves_the_manifest_of_the_tasks_alone(pipeline: Pipeline) -> None:
     assert manifest.stat().st_mtime_ns == made
     for own in ("build", "by-hand"):
         assert (manifest.parent / own / manifest.name).stat().st_mtime_ns > made
+
+
+def test_a_site_that_is_left_out_in_a_later_part_is_left_out_whole(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two windows of 31 days are merged one after the other; much of the second is missing."""
+    monkeypatch.setattr(rounds, "MOST_DOCUMENTS", 1)
+    lease = pipeline.take_lease(owner_of_this_process("test", "range"), process_has_ended)
+    assert lease is not None
+    plan = pipeline.plan(days("2024-08-05", "2024-09-12"), lease)
+    branch = pipeline.open_branch(lease, plan)
+    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
+    assert len(staged) == 4
+    pipeline.validate(branch, staged)
+    merged = pipeline.merge(branch, staged)
+    assert merged["left_out"] == {}
+    pipeline.promote(branch, {"head": pipeline.lakehouse.branch(branch["branch"]).head()})
+    before = entries(pipeline, "main")
+    assert before > 9000
+    pipeline.close_run(lease, dict.fromkeys(STEPS) | {"failures": {}})
+
+    monkeypatch.setattr(f"{__name__}.MISSING", [milliseconds(datetime(2024, 9, 8, tzinfo=UTC))])
+    lease = pipeline.take_lease(owner_of_this_process("test", "again"), process_has_ended)
+    assert lease is not None
+    branch = pipeline.open_branch(lease, plan)
+    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
+    pipeline.validate(branch, staged)
+    merged = pipeline.merge(branch, staged)
+    assert merged["counts"] == {}
+    assert "are missing" in merged["left_out"]["home"]
+    assert entries(pipeline, branch["branch"]) == before
+    assert pipeline.merge(branch, staged) == merged
+
+
+def entries(pipeline: Pipeline, ref: str) -> int:
+    """Live entries and the runs that wrote them."""
+    found = pipeline.lakehouse.at(ref).query(
+        "select count(*) filter (where deleted_at is null) as n, count(distinct run_id) as runs"
+        " from raw.glucose_entries"
+    )
+    assert found["runs"].to_pylist() == [1]
+    return int(found["n"][0].as_py())

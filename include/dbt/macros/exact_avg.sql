@@ -1,3 +1,3 @@
 {% macro exact_avg(expression) -%}
-  {{ exact_sum(expression) }} / count({{ expression }})
+  ({{ exact_sum(expression) }} / count({{ expression }}))
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{# The decimals have room for the squares of 10 billion terms up to 30,000. #}
+{# The decimals have room for the squares of 10 billion terms up to 1,000. #}
 {% macro exact_stddev(expression) -%}
   {%- set term -%}
     cast({{ expression }} as decimal(12, 6))
