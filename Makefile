@@ -34,6 +34,10 @@ stack-up: setup $(VENV)/.stacked ## Postgres, S3, Nessie and Trino on this machi
 stack-down: ## Stop them; their data stays
 	@if [ -x $(BIN)/lakehouse ]; then $(BIN)/lakehouse stack down; else echo "Nothing was set up here."; fi
 
+.PHONY: env
+env: ## The secrets of the containers into .env; what it holds stays (needs only Python)
+	@$(PYTHON) -m include.stack.environment_file
+
 .PHONY: clean
 clean: ## Stop Postgres and the stack, and remove everything under LAKEHOUSE_HOME
 	@if [ -x $(BIN)/lakehouse ]; then $(BIN)/lakehouse clean; else echo "Nothing was set up here."; fi
@@ -45,15 +49,14 @@ test: develop ## Every test that needs only Python
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not stack" tests
 
 .PHONY: test-stack
-test-stack: develop ## The tests with a real Nightscout server (needs Node and npm) and a live Airflow, and the long ones
+test-stack: develop $(VENV)/.stacked ## All others: a real Nightscout server (Node, npm), Trino, Nessie and S3 (Java 24), containers' files (Go), a live Airflow
 	@command -v npm >/dev/null && command -v node >/dev/null || { \
 		echo "make test-stack starts a real Nightscout server: install Node.js 20 or newer with npm, then try again." >&2; exit 1; }
-	$(BIN)/pytest -m stack tests/acceptance tests/orchestration tests/run
-	MERGE_RULES=2000 MERGE_HISTORIES=40 $(BIN)/pytest tests/ingestion/test_merge_rules_property.py tests/ingestion/test_merge_property.py
-
-.PHONY: test-trino
-test-trino: develop $(VENV)/.stacked ## The services of profile trino and the lakehouse on them (needs Java 24); not yet steady on a busy machine
-	$(BIN)/pytest -m stack tests/stack tests/lakehouse
+	@command -v go >/dev/null || { \
+		echo "make test-stack loads docker-compose.yaml in Compose's own loader: install Go 1.24 or newer, then try again." >&2; exit 1; }
+	@$(BIN)/lakehouse stack java
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m stack tests
+	MERGE_RULES=600 MERGE_HISTORIES=10 $(BIN)/pytest -n 2 tests/ingestion/test_merge_rules_property.py tests/ingestion/test_merge_property.py
 
 .PHONY: lint
 lint: develop ## Style, types and SQL
@@ -64,7 +67,7 @@ lint: develop ## Style, types and SQL
 	cd include/dbt && ../../$(BIN)/sqlfluff lint models tests
 
 .PHONY: bench
-bench: develop ## What it costs, as ratios to a trivial Dag on the same machine
+bench: develop $(VENV)/.stacked ## What it costs on this machine, most of it as ratios to a trivial Dag (profile trino needs Java 24)
 	$(BIN)/python -m bench
 
 ##@ Set-up (the targets above call it)

@@ -4,9 +4,16 @@ import os
 import platform
 import sys
 
-from bench import dag, memory, merge, steps
+from bench import dag, marts, memory, merge, steps, trino
 
-PARTS = {"merge": merge.measure, "steps": steps.measure, "dag": dag.measure, "memory": memory.measure}
+PARTS = {
+    "merge": merge.measure,
+    "steps": steps.measure,
+    "marts": marts.measure,
+    "dag": dag.measure,
+    "memory": memory.measure,
+    "trino": trino.measure,
+}
 
 
 def main() -> None:

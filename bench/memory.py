@@ -34,7 +34,9 @@ def _moved_back(document: Document) -> Document:
     )
     if "date" in moved:
         moved["date"] = moved["date"] - CYCLE_MS
-    for name in ("dateString", "sysTime", "created_at", "timestamp"):
+    if "mills" in moved:
+        moved["mills"] -= CYCLE_MS
+    for name in ("dateString", "sysTime", "created_at", "timestamp", "startDate"):
         if isinstance(moved.get(name), str):
             moved[name] = f"{int(moved[name][:4]) - 4}{moved[name][4:]}"
     return moved

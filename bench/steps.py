@@ -1,7 +1,8 @@
 """The steps of a run, in one process and without Airflow: a day, on a year of history."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -40,8 +41,9 @@ class Timed:
         return result
 
 
-def measure() -> None:
-    """Print what each step of a day costs."""
+@contextmanager
+def year_of_history() -> Iterator[Pipeline]:
+    """The embedded lake of the simulated person, with a year before LAST_DAY in it."""
     with TemporaryDirectory(prefix="lakehouse-bench-") as folder, serve(lambda: NOW) as url:
         settings = Settings(
             _env_file=None,
@@ -54,10 +56,16 @@ def measure() -> None:
             ensure_manifest(settings)
             year = days(f"{LAST_DAY - timedelta(days=365)}", f"{LAST_DAY - timedelta(days=1)}")
             run(Pipeline(settings), year, "year")
-            timed = Timed(Pipeline(settings))
-            run(cast(Pipeline, timed), days(f"{LAST_DAY}", f"{LAST_DAY}"), "day")
+            yield Pipeline(settings)
         finally:
             stop(settings)
+
+
+def measure() -> None:
+    """Print what each step of a day costs."""
+    with year_of_history() as pipeline:
+        timed = Timed(pipeline)
+        run(cast(Pipeline, timed), days(f"{LAST_DAY}", f"{LAST_DAY}"), "day")
     wall, cpu = (sum(cost[kind] for cost in timed.seconds.values()) for kind in (0, 1))
     print(f"the steps of a day on a year, without Airflow: {wall:.1f} s ({cpu:.1f} CPU s in this process)")
     for name, (step_wall, step_cpu) in timed.seconds.items():

@@ -1,7 +1,7 @@
 """### Glucose, hour by hour
 
-Copies entries and treatments of every configured Nightscout site into the lakehouse, rebuilds all tables on a
-branch of the run's own, and shows them to readers at once, or not at all.
+Copies entries, treatments and profiles of every configured Nightscout site into the lakehouse, rebuilds all
+tables on a branch of the run's own, and shows them to readers at once, or not at all.
 
 **Partitions** are calendar days (`2024-10-15`), read in each site's own time zone. Hourly ticks refresh the
 open day and look back `LOOKBACK_DAYS`; missed days catch up, one run each; a backfill makes one run a day. A
@@ -11,11 +11,13 @@ range in the form (`start`, `end`) is one run: the way to load years.
 the task, and the reason; the table `ops.runs` in Postgres keeps it (`lakehouse status`).
 
 - A site that could not be read, or is over a limit, keeps its last data; the others went on. The next run
-  reads what is missing. To accept what was refused, trigger a run whose form raises that limit.
+  reads what is missing up to `HEAL_DAYS` back; older days are loaded again as a range, which the reason and
+  `lakehouse status` name. To accept what was refused, trigger a run whose form raises that limit.
 - `dbt.build` names the model or test. After a fix clear the whole run, or wait for the next one.
 - "clear the whole run" means it: another run wrote meanwhile, and clearing single tasks cannot help.
 
-Reads Nightscout. Writes `raw`, bronze to marts, and the schema `marts` in Postgres. Updates the assets
+Reads Nightscout. Writes `raw`, bronze to marts, the schema `marts` in Postgres, and a report of each site
+(menu: Glucose reports). Updates the assets
 `nightscout_raw` and `nightscout_marts`.
 """
 
@@ -48,6 +50,7 @@ merge = step(outlets=[RAW])(tasks.merge)
 audit = step()(tasks.audit)
 promote = step()(tasks.promote)
 publish = step(outlets=[MARTS], trigger_rule=TriggerRule.ALL_DONE)(tasks.publish)
+report = step(trigger_rule=TriggerRule.NONE_FAILED)(tasks.report)
 verdict = step(trigger_rule=TriggerRule.ALL_DONE, retries=0)(tasks.verdict)
 close_run = step()(tasks.close_run)
 
@@ -82,7 +85,7 @@ def nightscout_glucose() -> None:
     validated >> merged >> models >> audited
     models.get_child_by_label(BUILD) >> audited  # what failed in it may belong to no model
     closed = close_run(turn.output, staged, validated, merged, audited, promoted, published)
-    promoted >> published >> judged >> closed.as_teardown(setups=turn)
+    promoted >> published >> report() >> judged >> closed.as_teardown(setups=turn)
 
 
 nightscout_glucose()

@@ -65,6 +65,10 @@ class PublishError(LakehouseError):
     """The published tables could not be replaced; readers keep the last publication."""
 
 
+class ReportError(LakehouseError):
+    """A report could not be made; the published tables are as they were."""
+
+
 class TransformError(LakehouseError):
     """A dbt model or one of its tests failed on the branch."""
 

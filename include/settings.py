@@ -6,13 +6,17 @@ The environment may name another file than `.env`: SETTINGS_FILE. Tests do, or t
 import os
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from include.errors import SettingsError
+from include.glucose import UnitName
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+TargetSet = Literal["standard", "older_or_high_risk", "pregnancy"]
 
 DEFAULT_SITE = "home"
 DEMO_SITE = "demo"
@@ -53,6 +57,9 @@ class Settings(BaseSettings):
     nightscout_api_secret: SecretStr | None = None
     nightscout_time_zone: str | None = None
     nightscout_site: str = DEFAULT_SITE
+    nightscout_targets: TargetSet | None = None
+    nightscout_units: UnitName | None = None
+    nightscout_device_status: bool | None = None
     sites_file: Path = PROJECT / "include" / "sites.yaml"
 
     lookback_days: int = Field(default=3, ge=0)
@@ -68,16 +75,20 @@ class Settings(BaseSettings):
         """A relative path means the same wherever a command is started from: below the project."""
         return (PROJECT / path.expanduser()).resolve()
 
+    @field_validator("nessie_uri", "aws_s3_endpoint")
+    @classmethod
+    def _plain_address(cls, address: str | None) -> str | None:
+        """Addresses are shown in messages, so they hold no secret."""
+        parts = urlsplit(address or "http://none")
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+            raise ValueError("write it like http://host:port, without user and password")
+        return address
+
     @model_validator(mode="after")
     def _one_way_to_authenticate(self) -> Self:
         if self.nightscout_token and self.nightscout_api_secret:
             raise ValueError("set NIGHTSCOUT_TOKEN or NIGHTSCOUT_API_SECRET, not both")
         return self
-
-    @property
-    def stage_path(self) -> Path:
-        """Where staged reads lie on the embedded profile."""
-        return self.lakehouse_home / "stage"
 
     @property
     def postgres_path(self) -> Path:
@@ -98,7 +109,7 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """The settings of this process. Raises SettingsError with one line per setting that is wrong."""
     try:
-        settings = Settings()
+        return Settings()
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         wrong = [
@@ -107,6 +118,3 @@ def load_settings() -> Settings:
             for problem in problems
         ]
         raise SettingsError("; ".join(wrong) + " (set it in the environment or in .env)") from None
-    if settings.lakehouse_profile == "trino":
-        raise SettingsError("LAKEHOUSE_PROFILE=trino does not run yet: leave it out, or set it to embedded")
-    return settings

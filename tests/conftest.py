@@ -1,10 +1,15 @@
 """What every test may use."""
 
+import gc
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from include.settings import PROJECT, Settings
 from tests.stack_fixture import stack
@@ -16,6 +21,12 @@ hypothesis.settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("untimed")
+
+LONGEST = ["test_parity", "test_live_airflow", "test_overlap", "test_kill", "test_four_ways"]
+LAST = ["test_services_down", "test_stack"]  # they end services, and a new Trino is slow for a while
+ON_THE_STACK = re.compile(
+    r"^tests/(engines/|stack/test_(stack|container_health)|cli/test_on_trino)|\[([^]]*-)?(trino|nessie)[]-]"
+)
 
 IN_CI = bool(os.environ.get("CI"))
 
@@ -40,9 +51,35 @@ def test_data() -> Path:
     return path
 
 
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """No garbage is collected meanwhile: a finalizer has no stack left where a parser has used it up."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest come first, so that two workers end together."""
-    items.sort(key=lambda item: item.path.parent.name != "run")
+    """The longest come first, so that the workers end together."""
+    items.sort(
+        key=lambda item: (
+            LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST),
+            item.path.stem in LAST,
+            item.path.parent.name != "run",
+        )
+    )
+
+
+class ByFileOrStack(LoadFileScheduling):
+    """Tests of a file stay in one worker, and so do all that use the stack: two would fight for the cores."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "stack" if ON_THE_STACK.search(nodeid) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrStack:
+    """See `ByFileOrStack`."""
+    return ByFileOrStack(config, log)
 
 
 @pytest.hookimpl(trylast=True)

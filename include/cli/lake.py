@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from include.cli.output import CsvOption, JsonOption, Row, say, show
+from include.connections import environment_connection
 from include.lakehouse import Version, open_lakehouse
 from include.run import rollback as going_back
 from include.run.pipeline import Pipeline
@@ -24,13 +25,14 @@ def sql(
     as_json: JsonOption = False,
 ) -> None:
     """Ask the lake something; nothing can be changed."""
-    found = open_lakehouse(load_settings()).at(ref).query(query)
-    columns = _told_apart(found.column_names)
-    show(found.rename_columns(columns).to_pylist(), columns=columns, as_csv=as_csv, as_json=as_json)
+    names, found = open_lakehouse(load_settings()).ask(query, ref)
+    columns = _told_apart(names)
+    rows = [dict(zip(columns, row, strict=True)) for row in found]
+    show(rows, columns=columns, as_csv=as_csv, as_json=as_json)
 
 
 def status(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:
-    """What is loaded, published, left out, set aside; how the last runs ended, and who runs now."""
+    """What is loaded, missing, published, left out, set aside; what checks found, how runs ended."""
     found = lake_status(Pipeline(load_settings()))
     if as_json:
         show([asdict(found)], as_json=True)
@@ -38,8 +40,12 @@ def status(as_csv: CsvOption = False, as_json: JsonOption = False) -> None:
     if as_csv:
         show(_facts(asdict(found)), as_csv=True)
         return
-    for line in found.lines():
+    for line in [*found.lines(), *found.unread_lines()]:
         say(line)
+    if found.checks:
+        say(f"Checks of {found.checks[0]['run_id']}, what is wrong first; they are no medical alarm:")
+        for line in found.check_lines():
+            say(line)
     if found.sites:
         show(found.sites, title="Sites")
     if found.waiting:
@@ -73,7 +79,7 @@ def rollback(
 
 def connect() -> None:
     """How a person or a BI tool connects to the published tables."""
-    say(connection_text(load_settings()))
+    say(connection_text(load_settings(), environment_connection))
 
 
 def _facts(status: Row) -> list[Row]:

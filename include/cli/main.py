@@ -1,31 +1,70 @@
 """`lakehouse`: look into the lake, go back to older versions, start runs."""
 
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
-from include.cli import branch, lake, quarantine, run, site, stack
+from include.disk import usable_disk
 from include.errors import InputError, LakehouseError, SettingsError
-from include.lakehouse.disk import usable_disk
+
+# The module of each command is imported when it is asked for: all of them take more than a second.
+MODULES = {
+    "sql": "lake",
+    "status": "lake",
+    "history": "lake",
+    "rollback": "lake",
+    "connect": "lake",
+    "report": "report",
+    "run": "run",
+    "shell": "run",
+    "up": "run",
+    "clean": "run",
+    "dbt": "run",
+    "branch": "branch",
+    "site": "site",
+    "quarantine": "quarantine",
+    "stack": "stack",
+}
+FOR_DBT = {"ignore_unknown_options": True}
+
+
+class Commands(TyperGroup):
+    """The commands by their names."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (names are Typer's)
+        return list(MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (names are Typer's)
+        return command(cmd_name) if cmd_name in MODULES else None
+
+
+def command(name: str) -> Any:
+    """A function of its module, or, where the module has an `app`, that group of commands."""
+    module = import_module(f"include.cli.{MODULES[name]}")
+    found = getattr(module, "app", None)
+    if found is None:
+        found = typer.Typer(add_completion=False, rich_markup_mode=None)
+        found.command(name, context_settings=FOR_DBT if name == "dbt" else None)(getattr(module, name))
+    return typer.main.get_command(found)
+
 
 app = typer.Typer(
-    help=__doc__,
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (lake.sql, lake.status, lake.history, lake.rollback, lake.connect):
-    app.command()(command)
-for command in (run.run, run.shell, run.up, run.clean):
-    app.command()(command)
-app.command(context_settings={"ignore_unknown_options": True})(run.dbt)
-app.add_typer(branch.app, name="branch")
-app.add_typer(site.app, name="site")
-app.add_typer(quarantine.app, name="quarantine")
-app.add_typer(stack.app, name="stack")
+
+
+@app.callback()
+def lakehouse() -> None:
+    """Look into the lake, go back to older versions, start runs."""
 
 
 def main() -> None:

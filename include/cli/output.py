@@ -44,8 +44,10 @@ def show(
         _write_csv(rows, rows[0].keys() if rows else columns)
     elif not rows:
         say(f"{title}: none" if title else "no rows")
-    else:
+    elif sum(len(name) + 3 for name in rows[0]) < console.width:
         _print_table(rows, title)
+    else:
+        _print_records(rows, title)
 
 
 def _write_csv(rows: Sequence[Row], columns: Iterable[str]) -> None:
@@ -63,6 +65,16 @@ def _print_table(rows: Sequence[Row], title: str) -> None:
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row.values()))
     console.print(table)
+
+
+def _print_records(rows: Sequence[Row], title: str) -> None:
+    """A line a column, row after row: for rows of which not even the header would fit into a line."""
+    for number, row in enumerate(rows, start=1):
+        place = f"{title}, {number} of {len(rows)}" if title else f"{number} of {len(rows)}"
+        table = Table(title=place, title_justify="left", show_header=False)
+        for name, value in row.items():
+            table.add_row(Text(name), Text(_cell(value), overflow="fold"))
+        console.print(table)
 
 
 def _cell(value: Any) -> str:

@@ -10,7 +10,12 @@ from include.ingestion.unmerged import refused_documents
 from include.run.pipeline import Pipeline
 from include.settings import load_settings
 
-app = typer.Typer(help="Documents that were refused, and why.", no_args_is_help=True)
+app = typer.Typer(
+    help="Documents that were refused, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 STORED = ("site_id", "collection", "payload_hash", "document_id", "reasons", "first_seen_at", "resolved_at")
 LISTED = (*STORED, "state")

@@ -42,6 +42,7 @@ STEPS = {
     "audit": "audit",
     "promote": "promote the branch to main",
     "publish": "publish to Postgres",
+    "report": "make the report",
     "verdict": "verdict",
     "close_run": "close the run",
 }

@@ -9,7 +9,9 @@ from include.run.pipeline import Pipeline
 from include.run.site_move import move_site
 from include.settings import load_settings
 
-app = typer.Typer(help="Sites.", no_args_is_help=True, callback=lambda: None)
+app = typer.Typer(
+    help="Sites.", no_args_is_help=True, callback=lambda: None, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.command("move")

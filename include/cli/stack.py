@@ -9,7 +9,10 @@ from include.cli.output import CsvOption, JsonOption, say, show
 from include.settings import load_settings
 
 app = typer.Typer(
-    help="Postgres, S3, Nessie and Trino on this machine: what the profile trino needs.", no_args_is_help=True
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Postgres, S3, Nessie and Trino on this machine: what the profile trino needs.",
+    no_args_is_help=True,
 )
 
 
@@ -35,6 +38,14 @@ def down() -> None:
 
     Stack(load_settings()).down()
     say("The stack is stopped; its data is kept.")
+
+
+@app.command()
+def java() -> None:
+    """Which Java would run Trino and Nessie."""
+    from include.stack.java import find_java
+
+    say(f"Trino and Nessie run on {find_java()}.")
 
 
 @app.command()

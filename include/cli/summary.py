@@ -1,16 +1,26 @@
 """What `make run` ends with: each day's readings, mean and time in range, and where to look next."""
 
-from include.cli.output import Row, console, show
+from include.cli.output import Row, console, say, show
+from include.glucose import HIGH_MG_DL, LOW_MG_DL
 from include.lakehouse import open_lakehouse
+from include.report.files import page_path, sites_with_page
+from include.report.units import Units
 from include.settings import Settings
 
-DAYS = "select * from marts.mrt_glucose_overview where reading_count > 0 order by site_id, reading_date"
+DAYS = """
+    select days.*, sites.display_units
+    from marts.mrt_glucose_overview as days
+    join gold.dim_sites as sites on sites.site_id = days.site_id and sites.is_current
+    where days.reading_count > 0
+    order by days.site_id, days.reading_date
+"""
 SHOWN_DAYS = 14
 
 NEXT = """
 Next: [bold]make shell[/bold], then
   lakehouse status                 what was loaded, what is wrong
   lakehouse sql "select ..."       query the lake
+  lakehouse report --days 90       the report of a longer period
   lakehouse connect                connect a BI tool to the published tables
 or [bold]make up[/bold] for Airflow's UI and hourly runs."""
 
@@ -29,15 +39,19 @@ def show_summary(settings: Settings) -> None:
         show([_row(day) for day in shown], title=f"Site {site_id}{more}")
     if not days:
         console.print("No readings were found in this range.")
+    for site_id in sites_with_page(settings.lakehouse_home):
+        say(f"The report of {site_id}: {page_path(settings.lakehouse_home, site_id)}")
     console.print(NEXT, markup=True)
 
 
 def _row(day: Row) -> Row:
+    units = Units(day["display_units"])
+    low = units.text(LOW_MG_DL)
     return {
         "day": f"{day['reading_date']} {day['day_name'][:3]}",
         "readings": f"{day['reading_count']} of {day['expected_count']}",
-        "mean mg/dL": f"{day['avg_glucose_mg_dl']:.0f}",
-        "70-180 %": f"{day['time_in_range_pct']:.0f}",
-        "below 70 %": f"{day['time_below_range_pct']:.1f}",
+        f"mean {units.name}": units.text(day["avg_glucose_mg_dl"]),
+        f"{low}-{units.text(HIGH_MG_DL)} %": f"{day['time_in_range_pct']:.0f}",
+        f"below {low} %": f"{day['time_below_range_pct']:.1f}",
         "": "" if day["is_sufficient"] else "little data",
     }

@@ -87,8 +87,10 @@ def in_order(reads: Sequence[BatchRead]) -> list[BatchRead]:
 
 def mean_glucose_mg_dl(sums: Iterable[tuple[float, int]]) -> float | None:
     """Mean of all accepted sensor readings, from the sum and count of each read; None when there is none."""
-    totals, counts = zip((0.0, 0), *sums, strict=True)
-    return sum(totals) / sum(counts) if sum(counts) else None
+    total, count = 0.0, 0
+    for read_sum, read_count in sums:
+        total, count = total + read_sum, count + read_count
+    return total / count if count else None
 
 
 def named(window: Window) -> str:
@@ -101,7 +103,7 @@ def _brought(stage: Stage, read: StagedRead) -> Brought:
     accepted, quarantined = accepted_rows(stage, read), quarantined_rows(stage, read)
     instants = accepted[RAW_TABLES[COLLECTION_TABLE[collection]].instant or ""]
     glucose = _glucose(collection, accepted)
-    values = filter_values(collection, accepted[collection.filter_field])
+    values = filter_values(collection, accepted[collection.filter_column])
     return Brought(
         identifiers=accepted["_id"],
         version=versions(accepted["content_hash"]),
@@ -126,7 +128,7 @@ def _glucose(collection: Collection, accepted: pl.DataFrame) -> pl.Series:
 
 def _oldest(collection: Collection, accepted: NDArray[Any], quarantined: Sequence[str]) -> Any:
     """The least filter value; a document that has none (no window selects it) does not count."""
-    is_text = collection is Collection.TREATMENTS
+    is_text = collection is not Collection.ENTRIES
     kind, dtype = (str, pl.String) if is_text else ((int, float), pl.Float64)
     found = [read_document(text).document.get(collection.filter_field) for text in quarantined]
     usable = [value for value in found if isinstance(value, kind) and not isinstance(value, bool)]

@@ -9,6 +9,15 @@ from typing import Any
 import orjson
 import polars as pl
 
+from include.ingestion.device_status import AMOUNTS, amount, loop_state, unreadable_amounts, value_at
+from include.ingestion.profile_switches import switched_schedule
+from include.ingestion.profiles import (
+    basal_schedule,
+    glucose_units,
+    profile_name,
+    profile_zone,
+    unreadable_basal,
+)
 from include.ingestion.values import (
     Document,
     identifier,
@@ -25,6 +34,8 @@ VOLATILE_FIELDS = frozenset({"mills"})  # answers from the server's cache have i
 INSTANT_FIELDS: dict[str, tuple[str, ...]] = {
     Collection.ENTRIES: ("date", "dateString", "sysTime", "created_at"),
     Collection.TREATMENTS: ("created_at", "timestamp", "date", "eventTime", "sysTime"),
+    Collection.PROFILES: ("startDate", "mills", "date", "created_at"),
+    Collection.DEVICE_STATUS: ("created_at", "date", "mills"),
 }
 
 _Reader = Callable[[Document], Any]
@@ -176,11 +187,12 @@ def _disagreement(document: Document) -> float | None:
 
 
 def _duration_minutes(document: Document) -> float | None:
+    """AAPS sends whole minutes and, exactly, milliseconds; what was edited since are the minutes."""
     minutes = number(document.get("duration"))
-    if minutes is not None:
-        return minutes
     milliseconds = number(document.get("durationInMilliseconds"))
-    return None if milliseconds is None else milliseconds / 60_000
+    if milliseconds is None or (minutes is not None and abs(milliseconds / 60_000 - minutes) >= 1):
+        return minutes
+    return milliseconds / 60_000
 
 
 def _is_valid(document: Document) -> bool:
@@ -219,8 +231,33 @@ _READERS: dict[str, dict[str, _Reader]] = {
         "absolute": _field(number, "absolute"),
         "rate": _field(number, "rate"),
         "percent": _field(number, "percent"),
+        "basal_schedule": switched_schedule,
         "entered_by": _field(word, "enteredBy"),
         "is_valid": _is_valid,
         "unreadable": _unreadable("insulin", "carbs", "glucose", "duration", "absolute", "rate", "percent"),
+    },
+    Collection.PROFILES: {
+        "_id": _field(identifier, "_id"),
+        "start_date": _field(word, "startDate"),
+        "valid_from_at": _instant(Collection.PROFILES),
+        "default_profile": _field(word, "defaultProfile"),
+        "profile_name": profile_name,
+        "units": glucose_units,
+        "zone": profile_zone,
+        "basal_schedule": basal_schedule,
+        "entered_by": _field(word, "enteredBy"),
+        "is_valid": _is_valid,
+        "unreadable": unreadable_basal,
+    },
+    Collection.DEVICE_STATUS: {
+        "_id": _field(identifier, "_id"),
+        "created_at": _field(word, "created_at"),
+        "reported_at": _instant(Collection.DEVICE_STATUS),
+        "device": _field(word, "device"),
+        "loop_state": loop_state,
+        "failure_reason": lambda document: word(value_at(document, "loop", "failureReason")),
+        **{name: amount(name) for name in AMOUNTS},
+        "is_valid": _is_valid,
+        "unreadable": unreadable_amounts,
     },
 }

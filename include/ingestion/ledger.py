@@ -1,7 +1,7 @@
 """The ledger: what the outcomes of a run claim, checked against the stage and against raw as read back."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any, Protocol
 
 from pyiceberg import expressions
@@ -37,10 +37,11 @@ def check_ledger(stage: Stage, branch: Tables, base: Tables | None, lease_number
     files are damaged.
     """
     before, after = _outcomes(base), _outcomes(branch)
-    reads = {read.read_id: read for read in stage.reads(skip=before.merged_reads())}
+    known = before.merged_reads()
+    reads = {read.read_id: read for read in stage.reads(skip=known)}
     problems = list(_forgotten(reads.values(), branch.name, before, after))
     entries = []
-    for outcome in _merged_by(branch, lease_number):
+    for outcome in _merged_by(branch, lease_number, known):
         read = reads.get(outcome["read_id"])
         if read is None:
             problems.append(f"{outcome['read_id']} was merged, but is not in the stage")
@@ -69,12 +70,14 @@ def _outcomes(tables: Tables | None) -> Outcomes:
     return Outcomes.empty() if table is None else Outcomes.read(table)
 
 
-def _merged_by(branch: Tables, lease_number: int) -> list[dict[str, Any]]:
+def _merged_by(branch: Tables, lease_number: int, known: Set[str]) -> list[dict[str, Any]]:
+    """What the run merged. On a new Postgres leases count from 1 again: `known` are reads of earlier runs."""
     table = _table(branch, _OUTCOMES)
     if table is None or table.current_snapshot() is None:
         return []
     rows = table.scan(_equal("lease_number", lease_number)).to_arrow().to_pylist()
-    return [row for row in rows if row["status"] == MERGED and row["kind"] != MOVE]
+    merged = (row for row in rows if row["status"] == MERGED and row["kind"] != MOVE)
+    return [row for row in merged if row["read_id"] not in known]
 
 
 def _forgotten(reads: Iterable[StagedRead], branch: str, before: Outcomes, after: Outcomes) -> Iterator[str]:

@@ -70,18 +70,7 @@ def merge_reads(
     damaged = _damaged(stage, sites, outcomes)
     write_sites(branch.table("sites"), [site for site in sites if site.problem is None])
     done = _Done(left_out=damaged | dict(left_out or {}))
-    rounds = {site.site_id: rounds_of(_of_site(reads, site, branch), branch.name) for site in sites}
-    looked_up: dict[str, set[tuple[Collection, str]]] = {site.site_id: set() for site in sites}
-    for turn in range(max(map(len, rounds.values()), default=0)):
-        merges = []
-        for site in sites:
-            parts = rounds[site.site_id]
-            if turn < len(parts):
-                others = OtherParts(list(chain.from_iterable(parts[turn + 1 :])), looked_up[site.site_id])
-                merges.append(_merge_site(run, site, parts[turn], outcomes, failures, done, others))
-        done.take(merges, lease_number, is_first=turn == 0)
-        _write_documents(run, branch, merges)
-        _write_quarantine(run, branch, merges)
+    _merge_rounds(run, branch, sites, reads, outcomes, failures, done)
     rows = done.rows + _failed_rows(run, sites, failures)
     if rows:  # last of all: an outcome on the branch says that everything of its read is there
         _write(branch, _OUTCOMES, [outcome_table(rows)], run_id)
@@ -122,17 +111,30 @@ def _of_site(reads: Sequence[StagedRead], site: Site, branch: Branch) -> list[St
     ]
 
 
-def _merge_site(
+def _merge_rounds(
     run: MergeRun,
-    site: Site,
+    branch: Branch,
+    sites: Sequence[Site],
     reads: Sequence[StagedRead],
     outcomes: Outcomes,
     failures: Sequence[FailedRead],
     done: _Done,
-    others: OtherParts,
-) -> SiteMerge:
-    failed = [each for each in failures if each.window.site_id == site.site_id]
-    return merge_site(run, site, reads, outcomes, failed, done.left_out.get(site.site_id), others)
+) -> None:
+    """Decide about a part of each site's reads and write it, then about the next."""
+    rounds = {site.site_id: rounds_of(_of_site(reads, site, branch), branch.name) for site in sites}
+    looked_up: dict[str, set[tuple[Collection, str]]] = {site.site_id: set() for site in sites}
+    for turn in range(max(map(len, rounds.values()), default=0)):
+        merges = []
+        for site in sites:
+            parts = rounds[site.site_id]
+            if turn < len(parts):
+                failed = [each for each in failures if each.window.site_id == site.site_id]
+                left_out = done.left_out.get(site.site_id)
+                others = OtherParts(list(chain.from_iterable(parts[turn + 1 :])), looked_up[site.site_id])
+                merges.append(merge_site(run, site, parts[turn], outcomes, failed, left_out, others))
+        done.take(merges, run.lease_number, is_first=turn == 0)
+        _write_documents(run, branch, merges)
+        _write_quarantine(run, branch, merges)
 
 
 def was_interrupted(branch: Branch) -> bool:

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from include.ingestion.outcomes import COUNTS, FAILED, LEFT_OUT, MERGED, SET_ASIDE
+from include.ingestion.outcomes import COUNTS, FAILED, LEFT_OUT, MERGED, SET_ASIDE, left_out_by_name
+from include.nightscout.windows import Collection
 
 Counts = dict[str, int]
 
 
 @dataclass(frozen=True)
 class MergeReport:
-    """Per site and collection how many documents became what; which sites were left out, and why.
+    """Per site and collection how many documents became what; what was left out, and why: by site, or by
+    site and collection (`home profile`) where that is all.
 
     `counts[site][collection]` holds `received, accepted, quarantined, inserted, updated, unchanged, revived,
     retired, retired_live, superseded, tombstoned, kept_missing` and `reads`. `set_aside` are left-overs
-    that stay in the stage. Instants and mean are those of accepted documents; the mean is of sensor glucose.
+    that stay in the stage. Instants and mean are those of accepted documents, instants without those of
+    collections that are read whole; the mean is of sensor glucose.
     """
 
     counts: dict[str, dict[str, Counts]]
@@ -45,22 +48,23 @@ def report_of(
     of those there is no outcome."""
     rows = list(outcomes)
     merged = [row for row in rows if row["status"] == MERGED]
+    by_day = [row for row in merged if not Collection(row["collection"]).is_read_whole]
     return MergeReport(
         counts=_counts(merged),
         left_out=dict(damaged)
-        | {
-            row["site_id"]: row["message"]
+        | left_out_by_name(
+            (row["site_id"], row["collection"], row["message"])
             for status in (FAILED, LEFT_OUT)  # the latter names all reasons of its site
             for row in rows
             if row["status"] == status
-        },
+        ),
         set_aside=[
             {name: row[name] for name in ("site_id", "collection", "read_id", "message")}
             for row in rows
             if row["status"] == SET_ASIDE
         ],
-        first_instant=min((row["first_instant"] for row in merged if row["first_instant"]), default=None),
-        last_instant=max((row["last_instant"] for row in merged if row["last_instant"]), default=None),
+        first_instant=min((row["first_instant"] for row in by_day if row["first_instant"]), default=None),
+        last_instant=max((row["last_instant"] for row in by_day if row["last_instant"]), default=None),
         mean_glucose_mg_dl=mean_glucose_mg_dl,
     )
 

@@ -1,6 +1,7 @@
 """What became of every staged read, as `raw.ingest_outcomes` tells: coverage, progress, origins."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -9,7 +10,7 @@ import polars as pl
 from pyiceberg.table import Table
 
 from include.ingestion.spans import Span, join_spans
-from include.nightscout.windows import Collection, Window
+from include.nightscout.windows import DAY_COLLECTIONS, Collection, Window
 from include.schemas import RAW_TABLES
 
 MERGED = "merged"
@@ -52,6 +53,19 @@ _COLUMNS = (
     "message",
 )
 _SCHEMA = {name: RAW_TABLES["ingest_outcomes"].schema.columns[name].dtype.type for name in _COLUMNS}
+
+
+def left_out_by_name(reasons: Iterable[tuple[str, str, str]]) -> dict[str, str]:
+    """What reads that came to nothing leave out, from site, collection and reason of each; the last one wins.
+
+    Named by site, or by site and collection (`home profile`) where the rest of the site goes on.
+    """
+    listed = list(reasons)
+    sites = {site_id: reason for site_id, collection, reason in listed if collection in DAY_COLLECTIONS}
+    parts = {
+        f"{site_id} {collection}": reason for site_id, collection, reason in listed if site_id not in sites
+    }
+    return sites | parts
 
 
 @dataclass(frozen=True)
@@ -107,17 +121,18 @@ class Outcomes:
         return [Window(window.site_id, window.collection, start, end) for start, end in spans]
 
     def data_through(self, site_id: str) -> datetime | None:
-        """How far the site's data reaches: the least, over its collections, of the greatest end of a window
-        read whole. None until each collection has one."""
+        """How far the site's data reaches: the least, over entries and treatments, of the greatest end of a
+        window read whole. None until both have one."""
         spans = self.whole()
-        ends = [spans[site_id, of][-1][1] for of in Collection if (site_id, of) in spans]
-        return min(ends) if len(ends) == len(Collection) else None
+        ends = [spans[site_id, of][-1][1] for of in DAY_COLLECTIONS if (site_id, of) in spans]
+        return min(ends) if len(ends) == len(DAY_COLLECTIONS) else None
 
     def origins(self) -> dict[str, str]:
         """The origin each site id is bound to: that of its first merged outcome, or of its last move."""
         merged = self._merged().sort("lease_number", "fetched_at", "read_id")
         first = merged.group_by("site_id", maintain_order=True).first()
-        moved = merged.filter(pl.col("kind") == MOVE).group_by("site_id", maintain_order=True).last()
+        moves = merged.filter(pl.col("kind") == MOVE).sort("fetched_at")  # when it was accepted
+        moved = moves.group_by("site_id", maintain_order=True).last()
         return dict(first.select("site_id", "origin").iter_rows()) | dict(
             moved.select("site_id", "origin").iter_rows()
         )

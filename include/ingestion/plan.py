@@ -7,7 +7,14 @@ from typing import Protocol
 
 from include.errors import InputError
 from include.ingestion.spans import Span
-from include.nightscout.windows import EPOCH, MILLISECOND, Collection, Window, milliseconds
+from include.nightscout.windows import (
+    DAY_COLLECTIONS,
+    EPOCH,
+    MILLISECOND,
+    Collection,
+    Window,
+    milliseconds,
+)
 from include.nightscout.zones import ZoneValidity, day_end, day_start, local_date, split_days
 from include.settings import Settings
 
@@ -22,6 +29,9 @@ class PlannedSite(Protocol):
 
     @property
     def site_id(self) -> str: ...
+
+    @property
+    def collections(self) -> tuple[Collection, ...]: ...
 
     @property
     def zones(self) -> tuple[ZoneValidity, ...]: ...
@@ -61,7 +71,8 @@ def plan_windows(
     whole: Whole,
     settings: Settings,
 ) -> list[Window]:
-    """The windows to read, by site, collection and time: half-open, at most 31 local days each.
+    """The windows to read, by site, collection and time: half-open, at most 31 local days each; of a
+    collection that is read whole, one from 1970 until now.
 
     None ends after `taken_at`, when the lease was taken. `whole` is what windows merged on main cover, per
     site and collection, disjoint and ascending (`Outcomes.whole`). Raises InputError when all that was
@@ -70,23 +81,30 @@ def plan_windows(
     now = EPOCH + milliseconds(taken_at) * MILLISECOND  # windows are cut to whole milliseconds
     windows = []
     for site in sites:
-        first, last = _days(site, request, now, whole, settings)
-        chunks = split_days(site.zones, first, min(last, local_date(site.zones, now)))
-        windows += [
-            Window(site.site_id, collection, start, min(end, now))
-            for collection in Collection
-            for start, end in chunks
-            if start < now
-        ]
+        for collection in site.collections:
+            together: tuple[Collection, ...] = DAY_COLLECTIONS
+            if collection not in DAY_COLLECTIONS and not collection.is_read_whole:
+                together = (collection,)  # what is whole of the others says nothing about it
+            first, last = _days(site, request, now, whole, settings, together)
+            chunks = split_days(site.zones, first, min(last, local_date(site.zones, now)))
+            spans = [(start, min(end, now)) for start, end in chunks if start < now]
+            if spans and collection.is_read_whole:
+                spans = [(EPOCH, now)]
+            windows += [Window(site.site_id, collection, start, end) for start, end in spans]
     if sites and not windows:
         raise InputError(f"{_asked(request)} lies in the future: choose a day that has begun")
     return windows
 
 
 def _days(
-    site: PlannedSite, request: RunRequest, now: datetime, whole: Whole, settings: Settings
+    site: PlannedSite,
+    request: RunRequest,
+    now: datetime,
+    whole: Whole,
+    settings: Settings,
+    collections: Sequence[Collection],
 ) -> tuple[date, date]:
-    """First and last local day to read; a last day after today stands for now."""
+    """First and last local day to read of these collections; a last day after today stands for now."""
     if request.first_day is not None and request.last_day is not None:
         return request.first_day, request.last_day
     today = local_date(site.zones, now)
@@ -95,7 +113,7 @@ def _days(
     if request.key and not _is_open(request.key, now):
         return first, key
     if request.is_scheduled or not request.key:
-        first = min(first, _first_day_to_heal(site, now, whole, settings.heal_days))
+        first = min(first, _first_day_to_heal(site, now, whole, settings.heal_days, collections))
     return min(first, today), today
 
 
@@ -105,22 +123,31 @@ def _is_open(key: date, now: datetime) -> bool:
     return today - DAY <= key <= today
 
 
-def _first_day_to_heal(site: PlannedSite, now: datetime, whole: Whole, heal_days: int) -> date:
+def _first_day_to_heal(
+    site: PlannedSite, now: datetime, whole: Whole, heal_days: int, collections: Sequence[Collection]
+) -> date:
     """The first local day, at most `heal_days` back, that is not whole in each collection; else today."""
     today = local_date(site.zones, now)
     day = today - timedelta(days=heal_days)
-    while day < today and _is_whole(site, day, whole):
+    while day < today and is_whole(site.site_id, site.zones, day, whole, collections):
         day += DAY
     return day
 
 
-def _is_whole(site: PlannedSite, day: date, whole: Whole) -> bool:
-    start, end = day_start(site.zones, day), day_end(site.zones, day)
+def is_whole(
+    site_id: str,
+    zones: tuple[ZoneValidity, ...],
+    day: date,
+    whole: Whole,
+    collections: Sequence[Collection],
+) -> bool:
+    """Whether windows merged on main cover all of the site's local day, in each of these collections."""
+    start, end = day_start(zones, day), day_end(zones, day)
     if start == end:  # skipped by a jump over the date line
         return True
     return all(
         any(span_start <= start and end <= span_end for span_start, span_end in whole.get(of, ()))
-        for of in ((site.site_id, collection) for collection in Collection)
+        for of in ((site_id, collection) for collection in collections)
     )
 
 

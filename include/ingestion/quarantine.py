@@ -72,7 +72,7 @@ class Quarantine:
             self._resolve_at(key, None)
             return
         self._new.add(key)
-        kept = {name: row[name] for name in (*_KEY, "document_id", "document", "reasons")}
+        kept = {name: row[name] for name in (*_KEY, "document_id", "document", "reasons", "document_at")}
         self._set(
             key,
             kept

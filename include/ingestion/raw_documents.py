@@ -7,7 +7,7 @@ from operator import or_
 import polars as pl
 import pyarrow as pa
 from pyiceberg import expressions
-from pyiceberg.expressions import And, BooleanExpression
+from pyiceberg.expressions import AlwaysTrue, And, BooleanExpression
 from pyiceberg.io.pyarrow import ArrowScan
 from pyiceberg.table import DataScan, Table
 
@@ -32,7 +32,7 @@ class RawDocuments:
     def __init__(self, table: Table, site_id: str, collection: Collection) -> None:
         self._table = table
         self._collection = collection
-        self._columns = (*_LIGHT, collection.filter_field)
+        self._columns = (*_LIGHT, collection.filter_column)
         self._of_site = _equal("site_id", site_id)
         self._is_empty = table.current_snapshot() is None
 
@@ -63,6 +63,8 @@ class RawDocuments:
 
     def _near(self, windows: Sequence[Window]) -> pl.DataFrame:
         """By the column that holds what a site's filter compares: exact, and files are pruned by it."""
+        if self._collection.is_read_whole:
+            return self._scan(AlwaysTrue())
         spans = join_spans((window.start, window.end) for window in windows)
         return self._scan(reduce(or_, (self._selects(span) for span in spans)))
 
@@ -91,5 +93,5 @@ class RawDocuments:
         return self._frame(self._table.schema().as_arrow().empty_table())
 
     def _selects(self, span: Span) -> BooleanExpression:
-        field, (start, end) = self._collection.filter_field, map(self._collection.filter_bound, span)
+        field, (start, end) = self._collection.filter_column, map(self._collection.filter_bound, span)
         return And(_at_least(field, start), _below(field, end))

@@ -53,8 +53,8 @@ def _no_usable_date(collection: str, read: ReadDocument) -> str:
     return f"no usable date: {_instants(collection, read.document)}"
 
 
-def _before_2000(collection: str, read: ReadDocument) -> str:
-    return f"dated {_day(collection, read.document)}, before 2000"
+def _before(year: int) -> Callable[[str, ReadDocument], str]:
+    return lambda collection, read: f"dated {_day(collection, read.document)}, before {year}"
 
 
 def _in_the_future(collection: str, read: ReadDocument) -> str:
@@ -69,7 +69,8 @@ _WORDS: dict[str, Callable[[str, ReadDocument], str]] = {
     "document_unusable": _document_unusable,
     "no_usable_id": _no_usable_id,
     "no_usable_date": _no_usable_date,
-    "before_2000": _before_2000,
+    "before_2000": _before(2000),
+    "before_1970": _before(1970),
     "in_the_future": _in_the_future,
     "sgv_not_a_number": _sgv_not_a_number,
 }

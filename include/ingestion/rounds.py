@@ -1,10 +1,12 @@
 """Which reads of a site are merged together: all, or those of a long range one part after the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
 from include.errors import SiteLeftOutError
+from include.ingestion.merge_report import MergeReport
 from include.ingestion.staged_read import StagedRead
+from include.lakehouse import Branch
 
 MOST_DOCUMENTS = 100_000  # of the reads merged together; about a year of one site
 
@@ -16,6 +18,23 @@ class PartlyMergedError(SiteLeftOutError):
         """`left_out`: the reason by site."""
         super().__init__("; ".join(left_out.values()))
         self.left_out = left_out
+
+
+def merged_whole(
+    merge: Callable[[Branch, Mapping[str, str]], MergeReport], branch: Branch, reopen: Callable[[], Branch]
+) -> tuple[Branch, MergeReport]:
+    """Merge into the branch; gives it as it is in the end.
+
+    `merge` is told which sites to leave out, and why. Those that have to be left out late are left out from
+    the start, on the branch opened again.
+    """
+    left_out: dict[str, str] = {}
+    while True:
+        try:
+            return branch, merge(branch, left_out)
+        except PartlyMergedError as error:
+            left_out |= error.left_out
+            branch = reopen()
 
 
 def rounds_of(reads: Sequence[StagedRead], branch: str) -> list[list[StagedRead]]:

@@ -55,6 +55,7 @@ def _validities(site: Site) -> list[dict[str, Any]]:
             "target_set": site.target_set,
             "is_demo": site.is_demo,
             "origin": site.origin,
+            "display_units": site.display_units,
         }
         for validity, start, end in zip(site.zones, starts, [*starts[1:], None], strict=True)
     ]

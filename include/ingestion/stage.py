@@ -1,7 +1,6 @@
 """The stage: an inbox of answers, each written once and never changed."""
 
 import hashlib
-import os
 from collections.abc import Container, Iterator
 from contextlib import suppress
 from io import BytesIO
@@ -14,9 +13,10 @@ import pyarrow.parquet
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from include.disk import flush
 from include.errors import ServiceError, StageError
 from include.ingestion.loader import load_parquet
-from include.ingestion.staged_read import DamagedRead, StagedRead, read_id_of
+from include.ingestion.staged_read import DamagedRead, StagedRead, advice_if_damaged, read_id_of
 from include.nightscout.client import Answer
 from include.nightscout.windows import Window
 
@@ -25,7 +25,6 @@ __all__ = ["DamagedRead", "Stage", "StagedRead", "read_id_of"]
 DOCUMENTS = "documents.parquet"
 MANIFEST = "manifest.json"
 _DRAFTS = ".drafts"
-_ADVICE = "remove the folder, the next run reads the window again"
 _FIELDS: list[tuple[str, pyarrow.DataType]] = [
     ("row_number", pyarrow.int64()),
     ("document", pyarrow.string()),
@@ -34,7 +33,10 @@ _ROWS = pyarrow.schema(_FIELDS)
 
 
 class Stage:
-    """Staged reads below `root`, one folder each: `<site_id>/<collection>/<read_id>/`."""
+    """Staged reads below `root`, one folder each: `<site_id>/<collection>/<read_id>/`.
+
+    A file system that is not local has to write files whole or not at all, and to raise ServiceError.
+    """
 
     def __init__(self, filesystem: AbstractFileSystem, root: str) -> None:
         self._filesystem = filesystem
@@ -115,14 +117,15 @@ class Stage:
         """Columns `row_number` (from 0) and `document` (JSON text). StageError when damaged or gone."""
         content = self.get(read, DOCUMENTS)
         path = f"{self._folder(read.window, read.read_id)}/{DOCUMENTS}"
+        advice = advice_if_damaged(path)
         if content is None:
-            raise StageError(f"{path} is gone: {_ADVICE}")
+            raise StageError(f"{path} is gone: {advice}")
         if hashlib.sha256(content).hexdigest() != read.checksum:
-            raise StageError(f"{path} is damaged (its checksum differs from the manifest's): {_ADVICE}")
+            raise StageError(f"{path} is damaged (its checksum differs from the manifest's): {advice}")
         rows = pyarrow.parquet.read_table(BytesIO(content)).cast(_ROWS)
         if rows.num_rows != read.document_count:
             raise StageError(
-                f"{path} has {rows.num_rows} documents, its manifest says {read.document_count}: {_ADVICE}"
+                f"{path} has {rows.num_rows} documents, its manifest says {read.document_count}: {advice}"
             )
         return rows
 
@@ -134,12 +137,17 @@ class Stage:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StageError(f"{path} cannot be read ({error.strerror or error}): {_ADVICE}") from error
+            raise StageError(
+                f"{path} cannot be read ({error.strerror or error}): {advice_if_damaged(path)}"
+            ) from error
         return content
 
     def put(self, read: StagedRead, name: str, content: bytes) -> None:
         """Lay a file beside the documents, whole or not at all; replaces one of that name."""
         target = f"{self._folder(read.window, read.read_id)}/{name}"
+        if not self._is_local:
+            self._filesystem.pipe_file(target, content)
+            return
         draft = f"{target}.{uuid4().hex}"
         try:
             self._filesystem.pipe_file(draft, content)
@@ -178,11 +186,11 @@ class Stage:
     def _reveal(self, draft: Path, folder: str) -> StagedRead | None:
         """Move a finished draft to its place. Returns the read another process put there first, if any."""
         if not self._is_local:
-            self._filesystem.put_file(str(draft / DOCUMENTS), f"{folder}/{DOCUMENTS}")
-            self._filesystem.put_file(str(draft / MANIFEST), f"{folder}/{MANIFEST}")
+            for name in (DOCUMENTS, MANIFEST):  # the manifest last: it makes the read whole
+                self._filesystem.pipe_file(f"{folder}/{name}", (draft / name).read_bytes())
             return None
-        for path in draft.iterdir():
-            _sync(path)
+        for path in draft.iterdir():  # or a power cut could leave an empty file behind the new name
+            flush(path)
         target = Path(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not (target / MANIFEST).exists():
@@ -203,9 +211,9 @@ class Stage:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-            raise StageError(f"{path} is damaged: {_ADVICE}") from error
+            raise StageError(f"{path} is damaged: {advice_if_damaged(path)}") from error
         if not folder.endswith(self._folder(read.window, read.read_id).removeprefix(self._root)):
-            raise StageError(f"{path} is damaged (it describes another read): {_ADVICE}")
+            raise StageError(f"{path} is damaged (it describes another read): {advice_if_damaged(path)}")
         return read
 
     def _folders(self, skip: Container[str]) -> Iterator[str]:
@@ -229,12 +237,3 @@ class Stage:
 def _table(documents: tuple[str, ...]) -> pyarrow.Table:
     numbers = pyarrow.array(range(len(documents)), pyarrow.int64())
     return pyarrow.Table.from_arrays([numbers, pyarrow.array(documents, pyarrow.string())], schema=_ROWS)
-
-
-def _sync(path: Path) -> None:
-    """Ask the volume to keep a file before it is revealed, so that a power cut cannot leave an empty one."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from include.nightscout.windows import Window
+
+_DAYS = re.compile(r"-(2\d{7})T\d{9}Z-(2\d{7})T\d{9}Z--")  # in the name of a read; not of one from 1970 on
 
 
 @dataclass(frozen=True)
@@ -63,3 +66,15 @@ def read_id_of(window: Window, branch: str, document_id: str | None = None) -> s
         return f"{window.site_id}-{window.collection}-{window.key}--{branch}"
     digest = hashlib.sha256(document_id.encode()).hexdigest()[:16]
     return f"{window.site_id}-{window.collection}-lookup-{digest}--{branch}"
+
+
+def advice_if_damaged(path: str) -> str:
+    """What to do about a damaged file of a read. The days are UTC's, at most one more than the site's own."""
+    days = _DAYS.search(path)
+    if days is None:
+        return "remove the folder, the next run reads the window again"
+    first, last = map(date.fromisoformat, days.groups())
+    return (
+        "remove the folder, the next run reads the window again, or, if it is older than HEAL_DAYS,"
+        f" make run START={first} END={last}"
+    )

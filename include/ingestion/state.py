@@ -23,7 +23,7 @@ _ISO_LENGTH = 24  # of a bound; text longer than it compares with bounds as its 
 
 
 def filter_values(collection: Collection, values: pl.Series) -> NDArray[Any]:
-    """What a site's filter compares: `date` as a number, `created_at` as text. No window selects a null."""
+    """What a site's filter compares, or else sorts by: `date` as a number, other fields as text."""
     if collection is Collection.ENTRIES:
         return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
     texts = values.cast(pl.String).fill_null("").to_list()
@@ -31,7 +31,9 @@ def filter_values(collection: Collection, values: pl.Series) -> NDArray[Any]:
 
 
 def are_selected(window: Window, values: NDArray[Any]) -> Flags:
-    """Which filter values the filter of the window selects."""
+    """Which filter values the filter of the window selects; all of a collection that is read whole."""
+    if window.collection.is_read_whole:
+        return np.ones(values.size, np.bool_)
     bounds = (window.collection.filter_bound(bound) for bound in (window.start, window.end))
     start, end = np.array(list(bounds), dtype=values.dtype)
     is_selected: Flags = (values >= start) & (values < end)

@@ -11,13 +11,14 @@ from include.errors import ContractError, StageError
 from include.ingestion.documents import documents_frame
 from include.ingestion.reasons import reasons_in_words
 from include.ingestion.stage import Stage, StagedRead
-from include.schemas.received import ACCEPTED_COLUMNS, RECEIVED
+from include.schemas import COLLECTION_TABLE, RAW_TABLES
+from include.schemas.received import ACCEPTED_COLUMNS, INSTANT_RULES, RECEIVED
 from include.schemas.rules import ERROR, WARNING, failures
 
 ACCEPTED = "accepted.parquet"
 QUARANTINED = "quarantined.parquet"
 VALIDATION = "validation.json"
-RULES_VERSION = 1  # part of a validation: another version judges anew
+RULES_VERSION = 2  # part of a validation: another version judges anew
 
 _FEWEST_QUARANTINED = 12  # this many never leave a site out, whatever their share
 
@@ -101,7 +102,8 @@ def accepted_rows(stage: Stage, read: StagedRead) -> pl.DataFrame:
 
 def quarantined_rows(stage: Stage, read: StagedRead) -> pl.DataFrame:
     """The quarantined documents: `row_number, site_id, collection, document_id, payload_hash, document,
-    reasons, window, read_id`. Raises StageError when the read was not validated or the file is damaged."""
+    reasons, window, read_id, document_at` (null unless usable). Raises StageError when the read was not
+    validated or the file is damaged."""
     return _rows(stage, read, QUARANTINED)
 
 
@@ -132,6 +134,8 @@ def _split(read: StagedRead, frame: pl.DataFrame, broken: pl.DataFrame) -> tuple
         reasons_in_words(collection, text, rules)
         for text, rules in zip(bad["payload"].to_list(), bad["rules"].to_list(), strict=True)
     ]
+    instant = RAW_TABLES[COLLECTION_TABLE[collection]].instant
+    is_usable = ~pl.col("rules").list.eval(pl.element().is_in(INSTANT_RULES)).list.any()
     quarantined = bad.select(
         "row_number",
         "site_id",
@@ -142,6 +146,7 @@ def _split(read: StagedRead, frame: pl.DataFrame, broken: pl.DataFrame) -> tuple
         pl.Series("reasons", words, dtype=pl.String),
         pl.lit(read.window.key).alias("window"),
         pl.lit(read.read_id).alias("read_id"),
+        pl.when(is_usable).then(pl.col(str(instant))).alias("document_at"),
     )
     return accepted.select(ACCEPTED_COLUMNS[collection]), quarantined
 

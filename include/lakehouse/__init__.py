@@ -1,5 +1,6 @@
 """The lake: branches, tables and versions, behind one interface for both profiles."""
 
+from include.connections import FindConnection, demanded, environment_connection
 from include.lakehouse.interface import (
     LAKE_FORMAT,
     Branch,
@@ -14,7 +15,7 @@ from include.lakehouse.rows import Merged, merge_rows
 from include.settings import Settings
 
 
-def open_lakehouse(settings: Settings) -> Lakehouse:
+def open_lakehouse(settings: Settings, find_connection: FindConnection = environment_connection) -> Lakehouse:
     """The lake of these settings; nothing is created before the first branch is opened.
 
     Raises LakeFormatError when a newer program wrote it (on the profile trino at the first use), ServiceError
@@ -23,10 +24,15 @@ def open_lakehouse(settings: Settings) -> Lakehouse:
     if settings.lakehouse_profile == "trino":
         # Here, since the embedded profile has no use for Trino's client.
         from include.lakehouse.nessie.lakehouse import NessieLakehouse
-        from include.lakehouse.nessie.trino import Trino
+        from include.lakehouse.nessie.trino import CONNECTION as TRINO
+        from include.lakehouse.nessie.trino import Trino, own_trino
+        from include.serving.postgres import CONNECTION as POSTGRES
         from include.stack.connection import lake_connection
 
-        trino = Trino(settings.lakehouse_trino_port)
+        if settings.nessie_uri is not None:  # half of one's own servers and half of ours would be two lakes
+            for connection_id in (TRINO, POSTGRES):
+                demanded(find_connection, connection_id)
+        trino = own_trino(find_connection) or Trino(settings.lakehouse_trino_port)
         return NessieLakehouse(lake_connection(settings), trino, settings.lakehouse_home, settings.dbt_path)
     from include.lakehouse.embedded import EmbeddedLakehouse  # DuckDB and SQLite, of no use to trino
 

@@ -13,8 +13,8 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from include.disk import full_disk, says_full
 from include.errors import ServiceError
-from include.lakehouse.disk import full_disk, says_full
 from include.lakehouse.raw_table import Guard, held
 
 

@@ -8,13 +8,16 @@ from collections.abc import Collection
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from fsspec.implementations.local import LocalFileSystem
+
+from include.disk import flush
 from include.errors import BranchError, ConflictError, InputError
 from include.lakehouse.catalog import VersionCatalog
-from include.lakehouse.disk import flush
-from include.lakehouse.engine import FILE, writing
-from include.lakehouse.interface import BRANCH_AGE, FILE_GRACE, BranchInfo, Swept, Version
-from include.lakehouse.names import checked_name
+from include.lakehouse.engine import FILE, rows_of, writing
+from include.lakehouse.interface import BRANCH_AGE, BY_HAND, FILE_GRACE, BranchInfo, Swept, Version
+from include.lakehouse.names import checked_name, lake_is_empty, name_is_taken
 from include.lakehouse.reference import CATALOG_FILE, EmbeddedBranch, EmbeddedReference
 from include.lakehouse.upkeep import kept_names, remove_unreachable
 from include.lakehouse.versions import Record, Versions, history
@@ -26,6 +29,10 @@ class EmbeddedLakehouse:
     def __init__(self, home: Path) -> None:
         self._home = home.resolve()
         self._versions = Versions(self._home / "lake")
+
+    def stage_folder(self) -> tuple[LocalFileSystem, str]:
+        """See `interface.Lakehouse.stage_folder`."""
+        return LocalFileSystem(), str(self._home / "stage")
 
     def main_version(self) -> str | None:
         """See `interface.Lakehouse.main_version`."""
@@ -59,6 +66,17 @@ class EmbeddedLakehouse:
         if record.promoted_at is not None:
             raise BranchError(f"branch {name} was promoted already: clear the whole run to start it anew")
         return EmbeddedBranch(self._home, self._versions, name, record.base)
+
+    def create_branch(self, name: str) -> None:
+        """See `interface.Lakehouse.create_branch`."""
+        checked_name(name)
+        with self._versions.changing():
+            if self._versions.record(name) is not None:
+                raise name_is_taken(name)
+            main = self._versions.main()
+            if main is None:
+                raise lake_is_empty()
+            self._versions.create(name, main, BY_HAND, self._make_empty)
 
     def drop_branch(self, name: str) -> None:
         """See `interface.Lakehouse.drop_branch`."""
@@ -111,6 +129,10 @@ class EmbeddedLakehouse:
             known = ", ".join(branch.name for branch in self.branches()) or "none"
             raise InputError(f"there is no version or branch {ref}; known besides main: {known}")
         return EmbeddedReference(self._home, self._versions, name)
+
+    def ask(self, sql: str, ref: str = "main") -> tuple[list[str], list[tuple[Any, ...]]]:
+        """See `interface.Lakehouse.ask`."""
+        return rows_of(self.at(ref).query(sql))
 
     def sweep(
         self,

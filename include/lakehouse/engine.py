@@ -8,12 +8,13 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from include.disk import full_disk, says_full
 from include.errors import BranchError, InputError, ServiceError
-from include.lakehouse.disk import full_disk, says_full
 from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.lakehouse.interface import RAW
 
@@ -161,6 +162,12 @@ def answer(
         yield pa.Table.from_batches([batch])
     if empty:
         yield reader.schema.empty_table()
+
+
+def rows_of(table: pa.Table) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Names of columns, of which two may be the same, and rows."""
+    columns = [column.to_pylist() for column in table.columns]
+    return table.column_names, list(zip(*columns, strict=True))
 
 
 def check_is_query(sql: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+from fsspec import AbstractFileSystem
 from pyiceberg.table import Table
 
 LAKE_FORMAT = 1  # raised whenever an older program could misread the lake
@@ -18,7 +19,8 @@ LAKE_FORMAT = 1  # raised whenever an older program could misread the lake
 RAW = "raw"  # the namespace of the Iceberg tables, and the schema of their views
 MODEL_SCHEMAS = ("bronze", "silver", "gold", "marts")  # written by dbt and by nobody else
 
-BRANCH_AGE = timedelta(days=1)  # how long a branch that nobody uses stays for inspection
+BY_HAND = "by hand"  # instead of a run's id: a branch that a person made, and that stays until it is dropped
+BRANCH_AGE = timedelta(days=1)  # how long a branch stays for inspection after it was opened
 FILE_GRACE = timedelta(hours=1)  # an unreachable file younger than this may belong to a commit under way
 
 
@@ -92,8 +94,8 @@ class Reference(Protocol):
         """Copy each model (schema, table) to `staging_schema.table` in Postgres; gives rows per table.
 
         The counts are those of the lake. `postgres` holds libpq's names: host, port, user, password,
-        dbname. The staging schema is created when absent and tables of the same names in it are replaced,
-        so a second try starts over. Raises PublishError, which never quotes the password.
+        dbname. The staging schema is there; tables of the same names in it are replaced, so a second try
+        starts over. Raises PublishError, which never quotes the password.
         """
 
 
@@ -116,8 +118,17 @@ class Branch(Reference, Protocol):
         Call it after the last commit to raw and before dbt. A second try finds nothing to do.
         """
 
+    def ready_to_build(self) -> None:
+        """Return once dbt can build here, and the engine works on nothing that an earlier try asked for.
+
+        Raises ServiceError naming the service that is not usable, and BranchError as `table` does.
+        """
+
+    def blame_services(self, said: str) -> None:
+        """Raises ServiceError when a service is behind what dbt said of a build that failed."""
+
     def dbt_environment(self) -> dict[str, str]:
-        """Environment variables that make dbt build on this branch, the target's name included.
+        """Environment variables that make dbt build on this branch.
 
         They are the same for every branch: one that changes costs dbt a full parse. What differs is where
         dbt has to be run, `dbt_folder`.
@@ -152,6 +163,9 @@ class Branch(Reference, Protocol):
 class Lakehouse(Protocol):
     """All versions and branches of one lake. Every method may be called again after a crash."""
 
+    def stage_folder(self) -> tuple[AbstractFileSystem, str]:
+        """Where staged reads are kept, beside the lake: a file system, and a folder in it."""
+
     def main_version(self) -> str | None:
         """The version that main names; None before the first promote."""
 
@@ -172,6 +186,12 @@ class Lakehouse(Protocol):
 
     def branch(self, name: str) -> Branch:
         """An open branch. Raises BranchError when there is none, or when it was promoted."""
+
+    def create_branch(self, name: str) -> None:
+        """A branch of main for a person, which no run writes and no sweep removes.
+
+        Raises InputError for an empty lake, a malformed name, and one that is taken.
+        """
 
     def drop_branch(self, name: str) -> None:
         """Remove an open branch. Raises InputError for an unknown name and for versions."""
@@ -194,6 +214,13 @@ class Lakehouse(Protocol):
     def at(self, ref: str = "main") -> Reference:
         """Read-only access to main, a version or a branch. Raises InputError for an unknown reference."""
 
+    def ask(self, sql: str, ref: str = "main") -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names of columns, and rows, of a person's query over main, a version or a branch.
+
+        In the SQL of the engine: on Trino main is asked by Trino, all else by DuckDB. Raises InputError as
+        `Reference.query` does, ServiceError when the engine is not usable.
+        """
+
     def sweep(
         self,
         in_use: Collection[str] = (),
@@ -203,7 +230,8 @@ class Lakehouse(Protocol):
     ) -> Swept:
         """Remove what nobody needs any more; may be killed and called again at any time.
 
-        Kept: main, the last 7 versions, the last one of each of the last 7 days (UTC), the bases of open
-        branches, open branches named by `in_use` or opened less than `branch_age` ago, every file that
-        any of these can reach, and files younger than `file_grace`.
+        Kept: main, the last 7 versions, the last one of each of the last 7 days (UTC; on Nessie all of the
+        last 7 days, and the last one of each day before), the bases of open
+        branches, open branches made by hand, named by `in_use` or opened less than `branch_age` ago, every
+        file that any of these can reach, and files younger than `file_grace`.
         """

@@ -28,3 +28,13 @@ def checked_name(name: str) -> str:
             "at most 100, and leave 'main' to the lake itself"
         )
     return name
+
+
+def name_is_taken(name: str) -> InputError:
+    """What is said when a branch cannot be made because something has its name."""
+    return InputError(f"there is a version, branch or tag {name} already: choose another name")
+
+
+def lake_is_empty() -> InputError:
+    """What is said when main is asked for before the first promote."""
+    return InputError("the lake is empty: nothing was promoted yet, `make run` loads the first days")

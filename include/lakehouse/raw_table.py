@@ -36,14 +36,27 @@ def held(guard: Guard | None) -> Iterator[None]:
 def raw_table(catalog: Catalog, guard: Guard | None, name: str) -> Table:
     """The table `raw.<name>`, created from its contract when absent, while `guard` is held.
 
+    A table from before its contract gained columns gains them too, empty in every row.
     Raises BranchError when it has no contract.
     """
     if name not in RAW_TABLES:
         raise BranchError(f"there is no table raw.{name}: the contracts know {', '.join(sorted(RAW_TABLES))}")
     try:
-        return catalog.load_table((RAW, name))
+        table = catalog.load_table((RAW, name))
     except NoSuchTableError:
         return _create(catalog, guard, name)
+    _add_columns(table, name)
+    return table
+
+
+def _add_columns(table: Table, name: str) -> None:
+    """Only what may be empty: no older row could fill a required column."""
+    present = set(table.schema().column_names)
+    missing = [field for field in iceberg_schema(RAW_TABLES[name]).fields if field.name not in present]
+    if missing and not any(field.required for field in missing):
+        with table.update_schema() as update:
+            for field in missing:
+                update.add_column(field.name, field.field_type, field.doc)
 
 
 def _create(catalog: Catalog, guard: Guard | None, name: str) -> Table:

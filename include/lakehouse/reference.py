@@ -11,9 +11,9 @@ import pyarrow as pa
 from pyiceberg.exceptions import NoSuchTableError
 from pyiceberg.table import Table
 
+from include.disk import usable_disk
 from include.errors import BranchError
 from include.lakehouse.catalog import VersionCatalog, table_locations
-from include.lakehouse.disk import usable_disk
 from include.lakehouse.engine import FILE, LOGS, Engine, Parameters, drop_tables, show_tables, writing
 from include.lakehouse.extensions import extension_directory
 from include.lakehouse.interface import MODEL_SCHEMAS, RAW
@@ -99,10 +99,22 @@ class EmbeddedBranch(EmbeddedReference):
         ):
             show_tables(connection, locations)
 
+    def ready_to_build(self) -> None:
+        """See `interface.Branch.ready_to_build`: the engine is this process, and its file is locked.
+
+        What models made before goes: dbt would keep each until its successor is there, and the file would be
+        twice as large for ever.
+        """
+        with self._unpromoted():
+            models = [found for found in self._in_the_engine() if found[0] in MODEL_SCHEMAS]
+        self._drop(models)
+
+    def blame_services(self, said: str) -> None:
+        """See `interface.Branch.blame_services`: there are none."""
+
     def dbt_environment(self) -> dict[str, str]:
         """See `interface.Branch.dbt_environment`."""
         return {
-            "DBT_TARGET": "embedded",
             "LAKEHOUSE_DUCKDB_PATH": FILE,
             "LAKEHOUSE_DUCKDB_EXTENSIONS": str(extension_directory(self._home)),
         }
@@ -131,13 +143,16 @@ class EmbeddedBranch(EmbeddedReference):
             if schema in MODEL_SCHEMAS and f"{schema}.{name}" not in models
         ]
         if strangers:
-            with (
-                usable_disk(self.folder),
-                self._unpromoted(),
-                writing(self._home, self.folder / FILE) as connection,
-            ):
-                drop_tables(connection, strangers)
+            self._drop(strangers)
         return {f"{schema}.{name}" for schema, name, _ in strangers}
+
+    def _drop(self, tables: Sequence[tuple[str, str, str]]) -> None:
+        with (
+            usable_disk(self.folder),
+            self._unpromoted(),
+            writing(self._home, self.folder / FILE) as connection,
+        ):
+            drop_tables(connection, tables)
 
     def _in_the_engine(self) -> list[tuple[str, str, str]]:
         """Schema, name and kind of every table and view."""

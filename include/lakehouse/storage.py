@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pyiceberg.table import Table
 
-from include.lakehouse.disk import usable_disk
+from include.disk import usable_disk
 
 _LOCAL = "file://"
 

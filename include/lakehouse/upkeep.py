@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Collection, Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pyiceberg.table import StaticTable, Table
 
 from include.lakehouse.catalog import table_locations
+from include.lakehouse.interface import BY_HAND
 from include.lakehouse.versions import Record
 
 KEPT_VERSIONS = 7
@@ -31,20 +32,28 @@ def kept_names(
     in_use: Collection[str],
     branch_age: timedelta,
     now: datetime,
+    keep_all_since: datetime | None = None,
 ) -> set[str]:
-    """Names of the versions and branches that a sweep leaves alone, by `interface.Lakehouse.sweep`."""
+    """Names of the versions and branches that a sweep leaves alone, by `interface.Lakehouse.sweep`.
+
+    `keep_all_since` is for a lake in which a version is no more than a name: all since then are kept, and the
+    last one of every day before.
+    """
     branches = [
         record
         for record in records
-        if record.promoted_at is None and (record.name in in_use or now - record.opened_at < branch_age)
+        if record.promoted_at is None
+        and (record.run_id == BY_HAND or record.name in in_use or now - record.opened_at < branch_age)
     ]
     promoted = sorted(
         ((record.promoted_at, record.name) for record in records if record.promoted_at is not None),
         reverse=True,
     )
     first_day = now.date() - timedelta(days=KEPT_DAYS - 1)
-    last_of_day = {at.date(): name for at, name in reversed(promoted) if at.date() >= first_day}
+    first_kept_day = first_day if keep_all_since is None else date.min
+    last_of_day = {at.date(): name for at, name in reversed(promoted) if at.date() >= first_kept_day}
     kept = {name for _, name in promoted[:KEPT_VERSIONS]} | set(last_of_day.values())
+    kept |= {name for at, name in promoted if keep_all_since is not None and at >= keep_all_since}
     kept |= {record.name for record in branches} | {record.base for record in branches if record.base}
     return kept | ({main} if main else set())
 

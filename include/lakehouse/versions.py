@@ -19,8 +19,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from include.disk import flush, locked, usable_disk, write_whole
 from include.errors import BranchError, LakeFormatError
-from include.lakehouse.disk import flush, locked, usable_disk, write_whole
 from include.lakehouse.interface import LAKE_FORMAT, BranchInfo, Version
 
 RECORD = "version.json"

@@ -86,7 +86,10 @@ class Authentication:
     def advice(self) -> str:
         """What to check when the site refuses."""
         if not self._secrets:
-            return "the site is not readable for everybody: set NIGHTSCOUT_TOKEN or NIGHTSCOUT_API_SECRET"
+            return (
+                "the site is not readable for everybody: set NIGHTSCOUT_TOKEN or NIGHTSCOUT_API_SECRET, with "
+                "sites.yaml the password of the site's connection"
+            )
         setting = (
             "NIGHTSCOUT_TOKEN (its role must be able to read)" if self._token else "NIGHTSCOUT_API_SECRET"
         )

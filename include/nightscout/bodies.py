@@ -46,6 +46,11 @@ def documents_in(body: bytes) -> list[Document]:
     return [Document(content, text(content)) for content in listed]
 
 
+def document_of(content: dict[str, Any]) -> Document:
+    """A document of this content, its text written as `documents_in` writes texts."""
+    return Document(content, _any_text(content))
+
+
 def object_in(body: bytes) -> dict[str, Any]:
     """The one JSON object of a body. Raises UnusableBodyError for any other body."""
     content, _ = _parsed(body)

@@ -9,11 +9,13 @@ from typing import TypeVar
 from include.errors import SettingsError, SourceContractError, SourceError, SourceRefusedError
 from include.nightscout.authentication import EXCHANGE_REQUEST, Authentication, json_web_token_in
 from include.nightscout.bodies import Document, documents_in
+from include.nightscout.kept_parts import kept_part
 from include.nightscout.questions import (
     contradicts,
     look_up_requests,
     older_request,
     path_of,
+    whole_request,
     window_request,
 )
 from include.nightscout.sites import Site
@@ -58,15 +60,20 @@ class Client:
         self._page_count = page_count
 
     def read_window(self, window: Window) -> Answer:
-        """Every document that the window's filter selects, in the order of the requests.
+        """Every document that the window's filter selects, in the order of the requests; all documents of a
+        collection that is read whole.
 
         A full page may have been cut: its window is asked again in two halves. A document that the filter
         cannot have selected means that the site ignores it, and nothing it says about a window is used.
         """
         fetched_at = self._now()
-        documents = self._read(window)
-        texts = tuple(document.text for document in documents)
-        return Answer(window_request(window, self._page_count), texts, fetched_at)
+        if window.collection.is_read_whole:
+            request = whole_request(window.collection, self._page_count)
+            documents = self._read_whole(window.collection)
+        else:
+            request = window_request(window, self._page_count)
+            documents = self._read(window)
+        return Answer(request, tuple(document.text for document in documents), fetched_at)
 
     def look_up(self, collection: Collection, document_id: str) -> Answer:
         """The document with this `_id`, wherever its date has moved; no documents when the site has none.
@@ -74,8 +81,13 @@ class Client:
         `request` is the one that found it, else the last one.
         """
         fetched_at = self._now()
+        if collection.is_read_whole:
+            request = whole_request(collection, self._page_count)
+            listed = self._read_whole(collection)
+            found = tuple(each.text for each in listed if each.content.get("_id") == document_id)
+            return Answer(request, found, fetched_at)
         for request in look_up_requests(collection, document_id):
-            documents = self._get(request, documents_in)
+            documents = self._documents(request, collection)
             if any(document.content.get("_id") != document_id for document in documents):
                 raise self._ignored_filter(collection)
             if documents:
@@ -83,8 +95,11 @@ class Client:
         return Answer(request, tuple(document.text for document in documents), fetched_at)
 
     def has_older(self, collection: Collection, before: datetime) -> bool:
-        """Whether the site still holds anything of the collection from before this instant."""
-        documents = self._get(older_request(collection, before), documents_in)
+        """Whether the site still holds anything of the collection from before this instant; no for one that
+        is read whole, since what is older was read with the rest."""
+        if collection.is_read_whole:
+            return False
+        documents = self._documents(older_request(collection, before), collection)
         if any(contradicts(document.content, collection, None, before) for document in documents):
             raise self._ignored_filter(collection)
         return bool(documents)
@@ -100,7 +115,7 @@ class Client:
 
     def _read(self, window: Window) -> list[Document]:
         """The documents of a window, from as many requests as it needs."""
-        documents = self._get(window_request(window, self._page_count), documents_in)
+        documents = self._documents(window_request(window, self._page_count), window.collection)
         for document in documents:
             if contradicts(document.content, window.collection, window.start, window.end):
                 raise self._ignored_filter(window.collection)
@@ -116,6 +131,20 @@ class Client:
         first = Window(window.site_id, window.collection, window.start, middle)
         second = Window(window.site_id, window.collection, middle, window.end)
         return self._read(first) + self._read(second)
+
+    def _read_whole(self, collection: Collection) -> list[Document]:
+        """All documents of a collection. A full page may have been cut, and cannot be asked for in parts."""
+        documents = self._documents(whole_request(collection, self._page_count), collection)
+        if len(documents) >= self._page_count:
+            raise SourceContractError(
+                f"site {self._site_id}, {path_of(collection)}: has {len(documents)} documents or more, which "
+                "is more than can be read at once: delete those at the site that are of no use"
+            )
+        return documents
+
+    def _documents(self, request: str, collection: Collection) -> list[Document]:
+        """The documents of an answer, without what is never kept of this collection."""
+        return [kept_part(collection, document) for document in self._get(request, documents_in)]
 
     def _get(self, request: str, parse: Callable[[bytes], Parsed]) -> Parsed:
         """The parsed answer. A token is exchanged first, and once more when what it gave is refused later."""

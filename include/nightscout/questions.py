@@ -16,6 +16,11 @@ def path_of(collection: Collection) -> str:
     return f"/api/v1/{collection.value}.json"
 
 
+def whole_request(collection: Collection, count: int) -> str:
+    """Asks for at most `count` documents of a collection, whenever they are from."""
+    return f"{path_of(collection)}?count={count}"
+
+
 def window_request(window: Window, count: int) -> str:
     """Asks for at most `count` documents of a window."""
     field = f"find[{window.collection.filter_field}]"

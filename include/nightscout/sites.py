@@ -4,14 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from include.connections import FindConnection, demanded, environment_connection
 from include.errors import SettingsError
+from include.glucose import UnitName
 from include.nightscout.addresses import check_url
-from include.nightscout.connections import Connection, Credentials, environment_connection
+from include.nightscout.connections import Credentials, site_address
 from include.nightscout.sites_file import SiteEntry, check_site_id, read_sites_file
+from include.nightscout.windows import Collection
 from include.nightscout.zones import ZoneValidity, check_zones
-from include.settings import DEMO_SITE, Settings
+from include.settings import DEMO_SITE, Settings, TargetSet
 
-__all__ = ["Connection", "Credentials", "ProfileZone", "Site", "configured_sites"]
+__all__ = ["Credentials", "ProfileZone", "Site", "configured_sites"]
 
 UNKNOWN_ZONE = (ZoneValidity("UTC"),)  # of a site that is only asked for the zone of its profile
 
@@ -20,16 +23,25 @@ UNKNOWN_ZONE = (ZoneValidity("UTC"),)  # of a site that is only asked for the zo
 class Site:
     """One Nightscout site. `url` is its base address, without credentials and without trailing slash.
 
-    `problem` says why it cannot be asked, if so: then address and credentials are empty.
+    `problem` says why it cannot be asked, if so: then address and credentials are empty. Glucose is stored in
+    mg/dL whatever `display_units` says; that is for what people are shown.
     """
 
     site_id: str
     url: str
     zones: tuple[ZoneValidity, ...]
     credentials: Credentials = field(repr=False)
-    target_set: str = "standard"
+    target_set: TargetSet = "standard"
     is_demo: bool = False
     problem: str | None = None
+    display_units: UnitName = "mg/dL"
+    device_status: bool = False
+
+    @property
+    def collections(self) -> tuple[Collection, ...]:
+        """The collections of this site that are read."""
+        optional = {Collection.DEVICE_STATUS: self.device_status}
+        return tuple(collection for collection in Collection if optional.get(collection, True))
 
     @property
     def origin(self) -> str:
@@ -48,23 +60,32 @@ ProfileZone = Callable[[Site], str | None]
 
 
 def configured_sites(
-    settings: Settings, connection: Connection | None = None, profile_zone: ProfileZone | None = None
+    settings: Settings,
+    find_connection: FindConnection = environment_connection,
+    profile_zone: ProfileZone | None = None,
 ) -> tuple[Site, ...]:
     """Every site to read: the one of NIGHTSCOUT_*, those of sites.yaml, or the demo site when none is set.
 
-    `connection` resolves an Airflow connection id of sites.yaml; without it the environment's
-    AIRFLOW_CONN_<ID> is read. `profile_zone` asks a site for the zone of its profile; it is called only
-    to put a hint into the message that NIGHTSCOUT_TIME_ZONE is missing. Raises SettingsError; a connection
-    that is missing or wrong is its own site's `problem` only.
+    `find_connection` finds an Airflow connection that sites.yaml names. `profile_zone` asks a site for the
+    zone of its profile; it is called only to put a hint into the message that NIGHTSCOUT_TIME_ZONE is
+    missing. Raises SettingsError; a connection that is missing or wrong is its own site's `problem` only.
     """
     if settings.sites_file.exists():
         if settings.nightscout_url:
             raise SettingsError(f"set either NIGHTSCOUT_URL or {settings.sites_file}, not both")
         entries = read_sites_file(settings.sites_file)
-        return tuple(_listed_site(entry, connection or environment_connection) for entry in entries)
+        return tuple(_listed_site(entry, find_connection) for entry in entries)
     if settings.nightscout_url:
         return (_single_site(settings, settings.nightscout_url, profile_zone),)
-    if settings.nightscout_token or settings.nightscout_api_secret or settings.nightscout_time_zone:
+    others = (
+        settings.nightscout_token,
+        settings.nightscout_api_secret,
+        settings.nightscout_time_zone,
+        settings.nightscout_targets,
+        settings.nightscout_units,
+        settings.nightscout_device_status is not None,
+    )
+    if any(others):
         raise SettingsError("NIGHTSCOUT_URL is missing: set it, or remove the other NIGHTSCOUT_ settings")
     return (_demo_site(),)
 
@@ -98,14 +119,33 @@ def _single_site(settings: Settings, address: str, profile_zone: ProfileZone | N
             + (f"; the site's own profile says {hint!r}" if hint else ", such as Europe/Berlin")
         )
     zones = check_zones((ZoneValidity(settings.nightscout_time_zone),), "NIGHTSCOUT_TIME_ZONE")
-    return Site(site_id, url, zones, credentials)
+    targets, units = settings.nightscout_targets or "standard", settings.nightscout_units or "mg/dL"
+    return Site(
+        site_id,
+        url,
+        zones,
+        credentials,
+        targets,
+        display_units=units,
+        device_status=settings.nightscout_device_status or False,
+    )
 
 
-def _listed_site(entry: SiteEntry, connection: Connection) -> Site:
+def _listed_site(entry: SiteEntry, find_connection: FindConnection) -> Site:
     """A site of sites.yaml, with the address and credentials of its connection."""
     where = f"site {entry.site_id}, connection {entry.connection}"
     try:
-        url, credentials = connection(entry.connection)
-        return Site(entry.site_id, check_url(url, where), entry.zones, credentials, entry.target_set)
+        url, credentials = site_address(demanded(find_connection, entry.connection))
+        url, problem = check_url(url, where), None
     except SettingsError as error:
-        return Site(entry.site_id, "", entry.zones, Credentials(), entry.target_set, problem=str(error))
+        url, credentials, problem = "", Credentials(), str(error)
+    return Site(
+        entry.site_id,
+        url,
+        entry.zones,
+        credentials,
+        entry.target_set,
+        problem=problem,
+        display_units=entry.display_units,
+        device_status=entry.device_status,
+    )

@@ -4,16 +4,21 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from include.errors import SettingsError
+from include.glucose import UnitName
 from include.nightscout.zones import ZoneValidity, check_zones
-from include.settings import DEMO_SITE
+from include.settings import DEMO_SITE, TargetSet
 
 SITE_ID = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-TARGET_SETS = ("standard", "older_or_high_risk", "pregnancy")
+TARGET_SETS: tuple[TargetSet, ...] = get_args(TargetSet)
+UNITS: tuple[UnitName, ...] = get_args(UnitName)
+
+
+FIELDS = ("id", "connection", "zone", "zones", "targets", "units", "device_status")
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,9 @@ class SiteEntry:
     site_id: str
     connection: str
     zones: tuple[ZoneValidity, ...]
-    target_set: str
+    target_set: TargetSet
+    display_units: UnitName
+    device_status: bool = False
 
 
 def check_site_id(site_id: object, setting: str) -> str:
@@ -58,7 +65,7 @@ def read_sites_file(path: Path) -> tuple[SiteEntry, ...]:
 
 
 def _entry(listed: Any, where: str) -> SiteEntry:
-    fields = _fields(listed, ("id", "connection", "zone", "zones", "targets"), where)
+    fields = _fields(listed, FIELDS, where)
     site_id = check_site_id(fields.get("id"), f"{where}, id")
     where = f"{where} ({site_id})"
     connection = fields.get("connection")
@@ -67,13 +74,22 @@ def _entry(listed: Any, where: str) -> SiteEntry:
     target_set = fields.get("targets", "standard")
     if target_set not in TARGET_SETS:
         raise SettingsError(f"{where}: `targets` must be one of {', '.join(TARGET_SETS)}")
+    display_units = fields.get("units", "mg/dL")
+    if display_units not in UNITS:
+        raise SettingsError(f"{where}: `units` must be one of {', '.join(UNITS)}")
+    device_status = fields.get("device_status", False)
+    if not isinstance(device_status, bool):
+        raise SettingsError(f"{where}: `device_status` must be true or false")
+    return SiteEntry(site_id, connection, _zones(fields, where), target_set, display_units, device_status)
+
+
+def _zones(fields: dict[str, Any], where: str) -> tuple[ZoneValidity, ...]:
     if ("zone" in fields) == ("zones" in fields):
         raise SettingsError(f"{where}: give either `zone`, or `zones` with the dates from which they hold")
-    listed_zones = fields.get("zones", [{"zone": fields.get("zone")}])
-    if not isinstance(listed_zones, list):
+    listed = fields.get("zones", [{"zone": fields.get("zone")}])
+    if not isinstance(listed, list):
         raise SettingsError(f"{where}: `zones` must be a list of {{zone, from}}")
-    zones = tuple(_zone(listed_zone, where) for listed_zone in listed_zones)
-    return SiteEntry(site_id, connection, check_zones(zones, where), target_set)
+    return check_zones(tuple(_zone(listed_zone, where) for listed_zone in listed), where)
 
 
 def _zone(listed: Any, where: str) -> ZoneValidity:

@@ -25,6 +25,7 @@ Parsed = TypeVar("Parsed")
 CHUNK_BYTES = 65536
 EXCERPT_LENGTH = 200
 PASSING_STATUSES = (408, 425, 429)
+PLACES_OF_ADDRESS = "in NIGHTSCOUT_URL, or with sites.yaml in the host of the site's connection"
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,11 @@ class Transport:
             )
         if response.is_redirect:
             to_https = response.headers["Location"].lower().startswith("https:") and self._url[:5] == "http:"
-            advice = "https: use https in NIGHTSCOUT_URL" if to_https else "another address: use that one"
-            raise Fault(SourceContractError, f"answers with a redirect to {advice}", is_passing=False)
+            advice = "https: use https" if to_https else "another address: use that one"
+            sentence = f"answers with a redirect to {advice} {PLACES_OF_ADDRESS}"
+            raise Fault(SourceContractError, sentence, is_passing=False)
         if status != 200:
-            advice = "check that NIGHTSCOUT_URL is the address of a Nightscout site"
+            advice = f"check that the address {PLACES_OF_ADDRESS}, is that of a Nightscout site"
             raise Fault(SourceContractError, f"answers {status}: {advice}", is_passing=False)
 
     def _body(self, response: requests.Response, deadline: float) -> bytes:
@@ -208,7 +210,7 @@ def _broken(error: Exception) -> Fault:
         return Fault(SourceUnavailableError, f"has no valid certificate for https ({name})", is_passing=False)
     return Fault(
         SourceUnavailableError,
-        f"gave no answer ({name}): check the address in NIGHTSCOUT_URL and whether the site is up",
+        f"gave no answer ({name}): check whether the site is up, and the address {PLACES_OF_ADDRESS}",
     )
 
 

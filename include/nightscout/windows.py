@@ -14,11 +14,23 @@ class Collection(StrEnum):
 
     ENTRIES = "entries"
     TREATMENTS = "treatments"
+    PROFILES = "profile"
+    DEVICE_STATUS = "devicestatus"
+
+    @property
+    def is_read_whole(self) -> bool:
+        """Whether every read asks for all documents: a site filters profiles by nothing, and has few."""
+        return self is Collection.PROFILES
 
     @property
     def filter_field(self) -> str:
-        """The field of a document by which a site filters this collection."""
-        return "date" if self is Collection.ENTRIES else "created_at"
+        """The field of a document by which a site filters, or else sorts, this collection."""
+        return _FILTER_FIELDS[self]
+
+    @property
+    def filter_column(self) -> str:
+        """The column of the raw table that keeps this field as it was sent."""
+        return _FILTER_COLUMNS.get(self, self.filter_field)
 
     def filter_bound(self, instant: datetime) -> int | str:
         """An instant in the one form that a site compares as meant: a number for entries, else text.
@@ -26,6 +38,19 @@ class Collection(StrEnum):
         ISO text or seconds select every entry there.
         """
         return milliseconds(instant) if self is Collection.ENTRIES else iso_milliseconds(instant)
+
+
+_FILTER_FIELDS = {
+    Collection.ENTRIES: "date",
+    Collection.TREATMENTS: "created_at",
+    Collection.PROFILES: "startDate",
+    Collection.DEVICE_STATUS: "created_at",
+}
+_FILTER_COLUMNS = {Collection.PROFILES: "start_date"}
+
+DAY_COLLECTIONS = (Collection.ENTRIES, Collection.TREATMENTS)
+"""Those that make a day whole and say how far a site's data reaches. What cannot be read of another one
+leaves that collection out, not its site."""
 
 
 def utc_now() -> datetime:

@@ -1,28 +1,26 @@
-"""What one `dbt build` did, model by model, from the artifacts that dbt leaves."""
+"""What one `dbt build` did, model by model, from the results that it left and dbt's manifest."""
 
 import json
 from pathlib import Path
 from typing import Any
-
-from include.run.transform import RESULTS
 
 GOOD = frozenset({"success", "pass", "warn", "no-op"})  # `warn`: counted and shown, never stops anything
 
 Result = dict[str, Any]
 
 
-def read_results(target: Path) -> dict[str, list[Result]]:
+def read_results(results: Path, manifest: Path) -> dict[str, list[Result]]:
     """For every model its own result and those of its tests, unit tests included.
 
     A result has `node` (dbt's unique id), `name`, `status`, `message` (null when all is well), `seconds`. A
     test that looks at several models stands under each. Empty when dbt ended before it wrote its results.
     """
-    if not (target / RESULTS).exists():
+    if not results.exists():
         return {}
-    manifest = json.loads((target / "manifest.json").read_text())
-    tested = {**manifest["nodes"], **manifest["unit_tests"]}
+    known = json.loads(manifest.read_bytes())
+    tested = {**known["nodes"], **known["unit_tests"]}
     models: dict[str, list[Result]] = {}
-    for result in json.loads((target / RESULTS).read_text())["results"]:
+    for result in json.loads(results.read_bytes())["results"]:
         node = tested.get(result["unique_id"])
         if node is None:  # an exposure: nothing is built
             continue

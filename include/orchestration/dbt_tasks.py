@@ -7,6 +7,7 @@ from airflow.sdk import BaseOperator
 
 from include.errors import TransformError
 from include.orchestration.dbt_results import GOOD, Result, read_results
+from include.run.transform import RESULTS, manifest_path
 
 if TYPE_CHECKING:
     from airflow.sdk.definitions.context import Context
@@ -31,12 +32,13 @@ class DbtBuild(BaseOperator):
 
         task_instance = context["ti"]
         branch = task_instance.xcom_pull(task_ids=self.branch_task)
-        target = Path(branch["dbt_environment"]["DBT_TARGET_PATH"])
+        results = Path(branch["dbt_environment"]["DBT_TARGET_PATH"], RESULTS)
         steps = pipeline()
         try:
             steps.build(branch)
         finally:
-            task_instance.xcom_push(key="return_value", value=read_results(target))
+            outcome = read_results(results, manifest_path(steps.settings))
+            task_instance.xcom_push(key="return_value", value=outcome)
 
 
 class DbtOutcome(BaseOperator):

@@ -2,8 +2,12 @@
 
 import os
 import socket
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import psutil
 
@@ -25,7 +29,7 @@ def owner_of(context: Mapping[str, Any]) -> "Owner":
     """The owner to take the lease as.
 
     `pid` is the process that the run cannot outlive, 0 when there is none: that of `dags test`, or the one
-    that keeps scheduler and workers running on this machine. `home` (the metadata database) then ends with
+    that keeps scheduler and workers running on this machine. `home` (`metadata_database`) then ends with
     its start time, so that another process with the same number is not taken for it, nor two `dags test` of
     one day for one run.
     """
@@ -33,7 +37,7 @@ def owner_of(context: Mapping[str, Any]) -> "Owner":
 
     run = context["dag_run"]
     pid = os.getpid() if runs_in_process(context) else int(os.environ.get(SERVICE_PROCESS, "0"))
-    home = f"{_airflow_home()}#{psutil.Process(pid).create_time()}" if pid else _airflow_home()
+    home = f"{metadata_database()}#{psutil.Process(pid).create_time()}" if pid else metadata_database()
     return Owner(run.dag_id, run.run_id, home, pid, socket.gethostname())
 
 
@@ -48,7 +52,7 @@ def has_ended(owner: "Owner", task_instance: Any) -> bool:
 
     if process_has_ended(owner):
         return True
-    if owner.home.partition("#")[0] != _airflow_home():
+    if owner.home.partition("#")[0] != metadata_database():
         return False
     run = {"dag_id": owner.dag_id, "run_ids": [owner.run_id]}
     if task_instance.get_dr_count(**run, states=UNFINISHED) == 0:
@@ -57,7 +61,16 @@ def has_ended(owner: "Owner", task_instance: Any) -> bool:
     return states.get(owner.run_id, {}).get(TAKE_LEASE) not in HOLDING
 
 
-def _airflow_home() -> str:
+def metadata_database() -> str:
+    """What tells this metadata database from every other: a name, made once, in a file in AIRFLOW_HOME.
+
+    The folder's own name would not do: on two machines, or in two containers, it may be the same.
+    """
     from airflow.configuration import AIRFLOW_HOME
 
-    return str(AIRFLOW_HOME)
+    path = Path(AIRFLOW_HOME, "lakehouse.id")
+    with suppress(FileExistsError), path.open("x") as new:
+        new.write(f"{AIRFLOW_HOME} {uuid4().hex}")
+    while not (name := path.read_text()):  # another process is about to write it
+        time.sleep(0.01)
+    return name

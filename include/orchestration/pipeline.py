@@ -2,7 +2,7 @@
 
 import gc
 
-from include.orchestration.sites import airflow_connection
+from include.orchestration.connections import airflow_connection
 from include.run.pipeline import Pipeline
 
 # Modules stay until the process ends. Python would search them for garbage again and again: a quarter of the
@@ -11,5 +11,5 @@ gc.freeze()
 
 
 def pipeline() -> Pipeline:
-    """The steps, with sites' credentials taken from Airflow's connections. For use inside a task only."""
-    return Pipeline(connection=airflow_connection)
+    """The steps, with sites and servers taken from Airflow's connections. For use inside a task only."""
+    return Pipeline(find_connection=airflow_connection)

@@ -16,6 +16,7 @@ from include.errors import (
     LakeFormatError,
     LeaseLostError,
     PublishError,
+    ReportError,
     ServiceError,
     SettingsError,
     SiteLeftOutError,
@@ -72,6 +73,7 @@ RULES = [
         timedelta(seconds=30),
         reason="readers keep the last publication; Postgres may be back",
     ),
+    RetryRule(ReportError, FAIL, reason="the same numbers are drawn in the same way again"),
     RetryRule(ServiceError, RETRY, timedelta(seconds=30), reason="services come back, disks get space"),
 ]
 

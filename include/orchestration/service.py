@@ -24,9 +24,9 @@ from include.settings import Settings
 # No triggerer: no task of ours defers. No log servers: they would listen on every interface, and the UI
 # reads the logs of its own machine from disk.
 COMPONENTS = {
-    "api-server": ["api-server", "--workers", "1"],
-    "scheduler": ["scheduler", "--skip-serve-logs"],
-    "dag-processor": ["dag-processor"],
+    "api-server": ["airflow", "api-server", "--workers", "1"],
+    "scheduler": ["include.orchestration.scheduler", "--skip-serve-logs"],
+    "dag-processor": ["airflow", "dag-processor"],
 }
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the last: the terminal was closed
 READY_SECONDS = 180.0
@@ -105,7 +105,7 @@ def _start(settings: Settings, name: str, arguments: list[str]) -> subprocess.Po
     """A component in a process group of its own: a terminal's Ctrl-C then reaches us alone, who stop it."""
     with _log(settings, name).open("w") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, "-m", *arguments],
             env={**os.environ, **airflow_environment(settings, "service"), SERVICE_PROCESS: str(os.getpid())},
             stdin=subprocess.DEVNULL,
             stdout=output,

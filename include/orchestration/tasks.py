@@ -65,7 +65,10 @@ def stage(window: Facts, branch: Facts, **context: Any) -> Facts:
     except (*SITE_ERRORS, AirflowTaskTimeout) as error:
         if not is_final(error, context):
             raise
-        return {**window, "failed": str(error) or "it was not read within the time that a task may take"}
+        from include.run.unread import failed_window
+
+        reason = str(error) or "it was not read within the time that a task may take"
+        return failed_window(_pipeline(), window, reason)
 
 
 def validate(branch: Facts, staged: Sequence[Facts]) -> Facts:
@@ -114,6 +117,16 @@ def publish(
         event.extra = merge_facts(merged, _read(_all(staged))) | published
         event.add_partitions(merged["days"])
     return published
+
+
+def report() -> Facts:
+    """Make the report of every site. Skipped when each shows what is published already."""
+    from include.run.reports import make_reports
+
+    made = make_reports(_pipeline())
+    if not made["sites"]:
+        raise AirflowSkipException("every report shows what is published already")
+    return made
 
 
 def verdict(staged: Sequence[Facts] | None, merged: Facts | None, **context: Any) -> None:

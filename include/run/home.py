@@ -10,6 +10,7 @@ from include.stack.stack import Stack
 
 OURS = {
     *("airflow", "airflow-test", "dbt", "extensions", "lake", "logs", "postgres", "stack", "stage"),
+    "reports",
     "spill",  # of a DuckDB that was killed while it needed more than its memory
 }
 

@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fsspec.implementations.local import LocalFileSystem
-
-from include.errors import LeaseLostError, SettingsError
+from include.connections import FindConnection, environment_connection
+from include.errors import LeaseLostError, SettingsError, TransformError
 from include.ingestion.collection_merge import Limits
 from include.ingestion.ledger import check_ledger
 from include.ingestion.merge import merge_reads, was_interrupted
@@ -21,17 +20,19 @@ from include.ingestion.origins import refuse_demo_beside_real
 from include.ingestion.outcome_rows import FailedRead
 from include.ingestion.outcomes import WINDOW, Outcomes
 from include.ingestion.retention import forget_merged_reads
-from include.ingestion.rounds import PartlyMergedError
+from include.ingestion.rounds import merged_whole
 from include.ingestion.stage import Stage
 from include.ingestion.validation_report import validate_reads
 from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse
 from include.nightscout.client import open_client, read_profile_zone
-from include.nightscout.sites import Connection, Credentials, Site, configured_sites
+from include.nightscout.sites import Credentials, Site, configured_sites
 from include.nightscout.windows import Window
 from include.run.audit import audit_branch
+from include.run.checks import check_sites
 from include.run.ending import ending_of
 from include.run.planning import plan_run
 from include.run.transform import (
+    RESULTS,
     check_manifest,
     manifest_path,
     model_schemas,
@@ -40,8 +41,11 @@ from include.run.transform import (
     target_of,
 )
 from include.run.verdict import judge
+from include.schemas.checks import FAILED as MISSED
+from include.schemas.checks import CheckResult
+from include.serving.check_results import has_checks, record_checks
 from include.serving.lease import Lease, Leases, Owner
-from include.serving.postgres import Postgres, ensure
+from include.serving.postgres import Postgres, open_postgres
 from include.serving.publish import publish, published_version
 from include.serving.published_models import published_models
 from include.serving.runs import end_run
@@ -55,24 +59,26 @@ Facts = dict[str, Any]
 class Pipeline:
     """One process's view of a run. The state of the run itself travels in the dicts."""
 
-    def __init__(self, settings: Settings | None = None, connection: Connection | None = None) -> None:
+    def __init__(
+        self, settings: Settings | None = None, find_connection: FindConnection = environment_connection
+    ) -> None:
         self.settings = settings or load_settings()
-        self._connection = connection
+        self.find_connection = find_connection
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
         """The lake."""
-        return open_lakehouse(self.settings)
+        return open_lakehouse(self.settings, self.find_connection)
 
     @cached_property
     def inbox(self) -> Stage:
         """The inbox of staged answers."""
-        return Stage(LocalFileSystem(), str(self.settings.stage_path))
+        return Stage(*self.lakehouse.stage_folder())
 
     @cached_property
     def postgres(self) -> Postgres:
-        """The database of lease and publication, started when it does not run."""
-        return ensure(self.settings)
+        """The database of lease and publication; the embedded one is started when it does not run."""
+        return open_postgres(self.settings, self.find_connection)
 
     @cached_property
     def leases(self) -> Leases:
@@ -82,7 +88,7 @@ class Pipeline:
     @cached_property
     def sites(self) -> dict[str, Site]:
         """The configured sites by id."""
-        sites = configured_sites(self.settings, self._connection, read_profile_zone)
+        sites = configured_sites(self.settings, self.find_connection, read_profile_zone)
         return {site.site_id: site for site in sites}
 
     def take_lease(self, owner: Owner, has_ended: Callable[[Owner], bool]) -> Facts | None:
@@ -154,36 +160,27 @@ class Pipeline:
         lease, work = self._own(branch)
         if was_interrupted(work):  # what a killed try wrote is worth nothing without its outcomes
             work = self._reopened(branch)
-        left_out: dict[str, str] = {}
-        while True:
-            try:
-                report = self._merge(work, lease, branch, staged, left_out)
-                break
-            except PartlyMergedError as error:
-                left_out |= error.left_out
-                work = self._reopened(branch)
+        failed = [
+            FailedRead(Window.from_dict(of), of["failed"], lease.taken_at) for of in staged if "failed" in of
+        ]
+
+        def merge(into: Branch, left_out: Mapping[str, str]) -> MergeReport:
+            return merge_reads(
+                self.inbox,
+                into,
+                sites=list(self.sites.values()),
+                open_source=lambda site_id: open_client(self.sites[site_id]),
+                limits=Limits(**branch["limits"]),
+                run_id=lease.owner.run_id,
+                lease_number=lease.number,
+                failures=failed,
+                left_out=left_out,
+            )
+
+        work, report = merged_whole(merge, work, lambda: self._reopened(branch))
         work.expire()
         work.refresh_views()
         return report.as_dict()
-
-    def _merge(
-        self, work: Branch, lease: Lease, branch: Facts, staged: Sequence[Facts], left_out: Mapping[str, str]
-    ) -> MergeReport:
-        return merge_reads(
-            self.inbox,
-            work,
-            sites=list(self.sites.values()),
-            open_source=lambda site_id: open_client(self.sites[site_id]),
-            limits=Limits(**branch["limits"]),
-            run_id=lease.owner.run_id,
-            lease_number=lease.number,
-            failures=[
-                FailedRead(Window.from_dict(of), of["failed"], lease.taken_at)
-                for of in staged
-                if "failed" in of
-            ],
-            left_out=left_out,
-        )
 
     def _reopened(self, branch: Facts) -> Branch:
         """The run's branch anew, without what was merged into it."""
@@ -193,23 +190,36 @@ class Pipeline:
     def build(self, branch: Facts) -> None:
         """Build every dbt model on the branch, and test it; drop what is no model any more.
 
-        Raises TransformError.
+        Raises TransformError, or ServiceError when a service is the reason.
         """
         environment = branch["dbt_environment"]
-        prepare_target(Path(environment["DBT_TARGET_PATH"]), self.settings.dbt_path)
+        target = Path(environment["DBT_TARGET_PATH"])
+        prepare_target(target)
         _, work = self._own(branch)
+        work.ready_to_build()
         work.drop_strangers({f"{schema}.{name}" for name, schema in model_schemas(self.settings).items()})
-        # Unit tests prove the formulas, not the data: `make test` runs them.
+        # Unit tests prove the formulas, not the data: `make test` runs them. What is no table has no test.
         build = ["build", "--quiet", "--exclude-resource-type", "unit_test"]
-        run_dbt(build, environment, work.dbt_folder())
+        build += ["--exclude", "config.materialized:ephemeral"]
+        build += ["--no-write-json"]  # the manifest, twice, which is there already
+        try:
+            run_dbt(build, environment, work.dbt_folder(), results=target / RESULTS)
+        except TransformError as error:
+            work.blame_services(str(error))
+            raise
 
     def audit(self, branch: Facts) -> Facts:
         """Prove the branch. Raises AuditError naming what is wrong; main then stays as it was."""
         lease, work = self._own(branch)
+        head = work.head()  # before all else: what is written from now on was not audited
         base = self.lakehouse.at(branch["base"]) if branch["base"] else None
         problems = check_ledger(self.inbox, work, base, lease.number)
         audit = audit_branch(work, problems, model_schemas(self.settings))
-        return {"head": audit.head, "warnings": list(audit.warnings)}
+        of_sites = check_sites(work, datetime.now(UTC))
+        self._record(lease, work.name, [*audit.results(), *of_sites])
+        audit.demand_soundness()
+        missed = [str(result) for result in of_sites if result.outcome == MISSED]
+        return {"head": head, "warnings": [*audit.warnings, *missed]}
 
     def promote(self, branch: Facts, audited: Facts) -> Facts:
         """Make the branch main, all tables of all layers at once, or nothing."""
@@ -239,6 +249,7 @@ class Pipeline:
         """Record how the run ended (`ending_of` its results), drop what is not needed, release the lease."""
         held = Lease.from_dict(lease)
         end_run(self.postgres, held.number, ending_of(results, self._secrets()))
+        self._check_main(held)
         try:
             self.leases.check(held)
         except LeaseLostError:
@@ -254,6 +265,15 @@ class Pipeline:
             "swept_files": swept.file_count,
             "forgotten_reads": forgotten,
         }
+
+    def _check_main(self, lease: Lease) -> None:
+        """A run that came to no audit checks main instead: what readers see may be old by now."""
+        main = self.lakehouse.main_version()
+        if main is not None and not has_checks(self.postgres, lease.number):
+            self._record(lease, main, check_sites(self.lakehouse.at(main), datetime.now(UTC)))
+
+    def _record(self, lease: Lease, version: str, results: Sequence[CheckResult]) -> None:
+        record_checks(self.postgres, lease.number, lease.owner.run_id, version, results)
 
     def _own(self, branch: Facts) -> tuple[Lease, Branch]:
         """The branch, which this run may write: its lease is held and it was not promoted."""

@@ -25,8 +25,9 @@ def plan_run(
     by_id = [sites[site_id] for site_id in sorted(sites)]
     windows = plan_windows(by_id, asked, taken_at, whole, settings)
     zones = {site_id: site.zones for site_id, site in sites.items()}
-    first = min(local_date(zones[window.site_id], window.start) for window in windows)
-    last = max(local_date(zones[of.site_id], of.end - timedelta(milliseconds=1)) for of in windows)
+    by_day = [window for window in windows if not window.collection.is_read_whole]
+    first = min(local_date(zones[window.site_id], window.start) for window in by_day)
+    last = max(local_date(zones[of.site_id], of.end - timedelta(milliseconds=1)) for of in by_day)
     return {
         "windows": [window.as_dict() for window in windows],
         "first_day": first.isoformat(),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from include.errors import InputError, PublishError
 from include.run.pipeline import Pipeline
+from include.run.reports import make_reports
 from include.run.transform import manifest_path
 from include.run.turn import turn
 from include.serving.publish import check_view
@@ -38,6 +39,7 @@ def rollback(pipeline: Pipeline, version: str, say: Callable[[str], None]) -> No
         say(f"main is {version} again.")
         pipeline.publish(lease.as_dict())
         say(f"Published it. {ADVICE}")
+    make_reports(pipeline)
 
 
 def _check_can_be_shown(pipeline: Pipeline, version: str) -> None:

@@ -21,7 +21,7 @@ def dbt_on_scratch_branch(pipeline: Pipeline, arguments: Sequence[str], say: Cal
         branch.refresh_views()
         try:
             environment = target_of("by-hand", pipeline.settings) | branch.dbt_environment()
-            prepare_target(Path(environment["DBT_TARGET_PATH"]), pipeline.settings.dbt_path)
+            prepare_target(Path(environment["DBT_TARGET_PATH"]))
             run_dbt(arguments, environment, branch.dbt_folder())
         finally:
             say(f'The branch: lakehouse sql --ref {name} "select ..."; lakehouse branch drop {name}')

@@ -43,7 +43,8 @@ def move_site(pipeline: Pipeline, site_id: str, say: Callable[[str], None]) -> N
         branch.refresh_views()
         with pipeline.leases.held(lease):
             pipeline.lakehouse.promote(run_id, branch.head())
-        say(f"Site {site_id} moved from {bound} to {site.origin}; the next run reads it there.")
+        say(f"Site {site_id} moved from {bound} to {site.origin}.")
+        say("The next run reads it there, up to HEAL_DAYS back.")
         pipeline.publish(lease.as_dict())
 
 

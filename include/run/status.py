@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from include.errors import SettingsError
+from include.errors import BranchError, SettingsError
 from include.ingestion.outcomes import FAILED, LEFT_OUT, SET_ASIDE, Outcomes
 from include.ingestion.spans import join_spans
 from include.ingestion.unmerged import STAGED, unmerged_reads
@@ -15,8 +15,11 @@ from include.lakehouse import Reference
 from include.nightscout.sites import configured_site_ids
 from include.nightscout.windows import Collection, Window
 from include.run.pipeline import Pipeline
+from include.run.unread import load_command, unread_days
 from include.schemas import COLLECTION_TABLE
-from include.serving.postgres import is_running
+from include.schemas.checks import FAILED as MISSED
+from include.serving.check_results import last_checks, result_of
+from include.serving.postgres import running_postgres
 from include.serving.publish import published_version
 from include.serving.runs import last_runs
 from include.settings import Settings
@@ -39,8 +42,10 @@ class LakeStatus:
     running: str | None = None
     postgres_runs: bool = False
     sites: list[Row] = field(default_factory=list)
+    unread: list[Row] = field(default_factory=list)
     waiting: list[Row] = field(default_factory=list)
     runs: list[Row] = field(default_factory=list)
+    checks: list[Row] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The state of the whole, a sentence a line."""
@@ -78,6 +83,23 @@ class LakeStatus:
             for number, run in enumerate(self.runs)
         ]
 
+    def unread_lines(self) -> list[str]:
+        """What a person types to fill the holes between days that were read, a line each."""
+        lines = [
+            f"  {hole['site']}, {hole['collections']}: {load_command(hole['first_day'], hole['last_day'])}"
+            for hole in self.unread
+        ]
+        heading = "Not read whole, though days before and after were; runs only look back HEAL_DAYS:"
+        return [heading, *lines] if lines else []
+
+    def check_lines(self) -> list[str]:
+        """What the checks of the last run found, a line each, what is wrong first."""
+        results = [result_of(row) for row in self.checks]
+        return [
+            f"  {result.check.severity if result.outcome == MISSED else result.outcome}: {result}"
+            for result in results
+        ]
+
 
 def lake_status(pipeline: Pipeline) -> LakeStatus:
     """Read it from main and, when it runs, from Postgres; starts and changes nothing."""
@@ -90,18 +112,23 @@ def lake_status(pipeline: Pipeline) -> LakeStatus:
     }
     versions = {version.name: version for version in pipeline.lakehouse.history()}
     main = pipeline.lakehouse.main_version()
-    if is_running(settings):
+    if running_postgres(settings, pipeline.find_connection) is not None:
         shown, holder = published_version(pipeline.postgres), pipeline.leases.holder()
         facts |= {
             "postgres_runs": True,
             "published": shown.version if shown else None,
             "running": f"{holder.dag_id} {holder.run_id}" if holder else None,
             "runs": last_runs(pipeline.postgres, SHOWN_RUNS),
+            "checks": last_checks(pipeline.postgres),
         }
     if main is None:
         return LakeStatus(**facts, main=None)
-    sites = _sites(pipeline.lakehouse.at(main), outcomes)
-    return LakeStatus(**facts, main=main, promoted_at=versions[main].promoted_at, sites=sites)
+    reference = pipeline.lakehouse.at(main)
+    facts |= {
+        "sites": _sites(reference, outcomes),
+        "unread": unread_days(reference, outcomes.whole(), _configured(settings)),
+    }
+    return LakeStatus(**facts, main=main, promoted_at=versions[main].promoted_at)
 
 
 def _sites(reference: Reference, outcomes: Outcomes) -> list[Row]:
@@ -118,7 +145,11 @@ def _sites(reference: Reference, outcomes: Outcomes) -> list[Row]:
 
 
 def _live(reference: Reference, table: str) -> dict[str, int]:
-    scan = reference.table(table).scan(row_filter="deleted_at is null", selected_fields=("site_id",))
+    try:
+        found = reference.table(table)
+    except BranchError:  # main is from before this table's contract
+        return {}
+    scan = found.scan(row_filter="deleted_at is null", selected_fields=("site_id",))
     return dict(pl.DataFrame(scan.to_arrow()).group_by("site_id").len().iter_rows())
 
 

@@ -10,6 +10,7 @@ from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
+from include.disk import full_disk, says_full, usable_disk
 from include.errors import SettingsError, TransformError
 from include.settings import PROJECT, Settings
 
@@ -23,6 +24,7 @@ def dbt_paths(settings: Settings) -> dict[str, str]:
     return {
         "DBT_PROJECT_DIR": str(DBT_PROJECT),
         "DBT_PROFILES_DIR": str(DBT_PROJECT),
+        "DBT_TARGET": settings.lakehouse_profile,
         "DBT_TARGET_PATH": str(settings.dbt_path),
         "DBT_LOG_PATH": str(settings.dbt_path / "logs"),
         "DBT_LOG_LEVEL_FILE": "none",  # what matters is in the log of the task; dbt never closes its own
@@ -31,8 +33,14 @@ def dbt_paths(settings: Settings) -> dict[str, str]:
     }
 
 
-def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Path = DBT_PROJECT) -> None:
-    """Run one dbt command in this process, in `folder`.
+def run_dbt(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path = DBT_PROJECT,
+    *,
+    results: Path | None = None,
+) -> None:
+    """Run one dbt command in this process, in `folder`; write into `results` what became of each node.
 
     Raises TransformError naming what failed and the file with all that dbt said, ServiceError when the disk
     is full.
@@ -41,7 +49,6 @@ def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Pa
     from dbt.cli.main import dbtRunner
 
     from include.lakehouse.dbt_connection import close_dbt_connection
-    from include.lakehouse.disk import full_disk, says_full, usable_disk
 
     gc.freeze()  # dbt's modules stay; searching them for garbage would cost a fifth of a build
     said: list[str] = []
@@ -55,6 +62,9 @@ def run_dbt(arguments: Sequence[str], environment: Mapping[str, str], folder: Pa
             outcome = dbtRunner(callbacks=[listen]).invoke(list(arguments))
         finally:
             close_dbt_connection()
+    if results is not None and outcome.result is not None:
+        with usable_disk(results.parent):
+            outcome.result.write(str(results))  # type: ignore[union-attr]
     if outcome.success:
         return
     reason = _reason(outcome)
@@ -90,19 +100,17 @@ def target_of(command: str, settings: Settings) -> dict[str, str]:
     return dbt_paths(settings) | {"DBT_TARGET_PATH": str(settings.dbt_path / command)}
 
 
-def prepare_target(target: Path, parsed: Path) -> None:
+def prepare_target(target: Path) -> None:
     """Make the folder for what one dbt command writes; results of an earlier one are removed.
 
-    It is not the folder of the manifest that Dags are drawn from: dbt writes its manifest anew, in place, so
-    that half of it is read by whoever parses the Dag at that moment, or, once dbt was killed, by everybody.
-    What dbt knows from parsing comes along. Raises ServiceError when the disk is full.
+    It lies in the folder of the manifest that Dags are drawn from, and is not that folder: dbt writes its
+    manifest anew, in place, so that half of it is read by whoever parses the Dag at that moment, or, once dbt
+    was killed, by everybody. What dbt knows from parsing comes along. Raises ServiceError: a full disk.
     """
-    from include.lakehouse.disk import usable_disk  # imports PyIceberg, and whoever parses the Dag needs none
-
     with usable_disk(target):
         target.mkdir(parents=True, exist_ok=True)
         (target / RESULTS).unlink(missing_ok=True)
-        known, mine = parsed / _PARSED, target / _PARSED
+        known, mine = target.parent / _PARSED, target / _PARSED
         if known.exists() and not (mine.exists() and mine.stat().st_mtime >= known.stat().st_mtime):
             shutil.copy2(known, mine)
 
@@ -118,27 +126,26 @@ def model_schemas(settings: Settings) -> dict[str, str]:
 
 
 def ensure_manifest(settings: Settings) -> Path:
-    """Parse the dbt project when its manifest is missing or older than its files.
+    """Parse the dbt project when its manifest is missing, older than its files, or of the other profile.
 
     dbt says nothing on the terminal. Raises TransformError, naming the log, and ServiceError.
     """
-    from include.lakehouse.disk import usable_disk  # imports PyIceberg, and whoever parses the Dag needs none
-
     path, stamp = manifest_path(settings), _stamp_path(settings)
     with usable_disk(settings.dbt_path):
         if not manifest_is_fresh(settings):
             settings.dbt_path.mkdir(parents=True, exist_ok=True)
             stamp.unlink(missing_ok=True)
-            fingerprint = _fingerprint()
+            fingerprint = _fingerprint(settings)
             run_dbt(["parse", "--quiet", "--log-level", "none"], dbt_paths(settings))
             stamp.write_text(fingerprint)
     return path
 
 
 def manifest_is_fresh(settings: Settings) -> bool:
-    """Whether the manifest was made from the dbt files as they are now."""
+    """Whether the manifest was made from the dbt files as they are now, for this profile."""
     stamp = _stamp_path(settings)
-    return manifest_path(settings).exists() and stamp.exists() and stamp.read_text() == _fingerprint()
+    made = manifest_path(settings).exists() and stamp.exists()
+    return made and stamp.read_text() == _fingerprint(settings)
 
 
 def check_manifest(settings: Settings) -> None:
@@ -157,8 +164,8 @@ def _stamp_path(settings: Settings) -> Path:
     return settings.dbt_path / "manifest.sha256"
 
 
-def _fingerprint() -> str:
-    digest = hashlib.sha256()
+def _fingerprint(settings: Settings) -> str:
+    digest = hashlib.sha256(settings.lakehouse_profile.encode() + b"\0")
     for path in sorted(DBT_PROJECT.rglob("*")):
         if path.suffix in {".sql", ".yml", ".yaml", ".md"} and path.is_file():
             digest.update(str(path.relative_to(DBT_PROJECT)).encode() + b"\0" + path.read_bytes() + b"\0")

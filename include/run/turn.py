@@ -2,9 +2,10 @@
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -14,6 +15,7 @@ from include.serving.lease import Lease, Leases, Owner
 from include.serving.runs import FAILED, SUCCEEDED, Ending, end_run
 
 COMMAND_LIFE = timedelta(minutes=30)
+RENEW_SECONDS = 600.0
 ASK_AGAIN_SECONDS = 2.0
 
 
@@ -36,6 +38,25 @@ def process_has_ended(owner: Owner) -> bool:
 
 
 @contextmanager
+def _renewed(leases: Leases, lease: Lease) -> Iterator[None]:
+    """Renew the lease again and again while the block lasts: nobody knows how long dbt by hand takes."""
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_SECONDS):
+            with suppress(LakehouseError):  # lost, or Postgres is away: the next time may go better
+                leases.renew(lease)
+
+    renewing = threading.Thread(target=renew)
+    renewing.start()
+    try:
+        yield
+    finally:
+        over.set()
+        renewing.join()
+
+
+@contextmanager
 def turn(leases: Leases, command: str, say: Callable[[str], None]) -> Iterator[Lease]:
     """Wait until nobody writes, hold the lease for the block, give it back. Says whom it waits for, once."""
     run_id = f"{command}-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}"
@@ -49,7 +70,8 @@ def turn(leases: Leases, command: str, say: Callable[[str], None]) -> Iterator[L
         lease = leases.take(owner, COMMAND_LIFE, process_has_ended)
     ending = Ending(FAILED)
     try:
-        yield lease
+        with _renewed(leases, lease):
+            yield lease
         ending = Ending(SUCCEEDED)
     except LakehouseError as error:
         ending = Ending(FAILED, reason=str(error))

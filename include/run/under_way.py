@@ -2,12 +2,13 @@
 
 from contextlib import suppress
 
+from include.connections import environment_connection
 from include.errors import InputError, ServiceError
 from include.lakehouse import Lakehouse
 from include.run.turn import process_has_ended
 from include.serving.lease import READ, Owner
 from include.serving.operations import prepare
-from include.serving.postgres import ensure, is_running
+from include.serving.postgres import running_postgres
 from include.settings import Settings
 
 
@@ -16,9 +17,9 @@ def run_under_way(settings: Settings) -> Owner | None:
 
     Raises ServiceError when Postgres runs but cannot be asked.
     """
-    if not is_running(settings):
+    postgres = running_postgres(settings, environment_connection)
+    if postgres is None:
         return None
-    postgres = ensure(settings)
     prepare(postgres)
     with postgres.transaction() as connection:
         row = connection.execute(f"{READ} and expires_at > now()").fetchone()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from include.errors import LakehouseError, SiteLeftOutError
+from include.ingestion.outcomes import left_out_by_name
 
 
 def judge(
@@ -23,8 +24,12 @@ def judge(
 
 
 def left_out_sites(staged: Sequence[Mapping[str, Any]], merged: Mapping[str, Any] | None) -> dict[str, str]:
-    """The reason by site of those that could not be read or were not merged."""
-    failed = {result["site_id"]: result["failed"] for result in reversed(staged) if "failed" in result}
+    """The reason by site, or site and collection, of those that could not be read or were not merged."""
+    failed = left_out_by_name(
+        (result["site_id"], result["collection"], result["failed"])
+        for result in reversed(staged)
+        if "failed" in result
+    )
     return {**failed, **(merged or {}).get("left_out", {})}
 
 

@@ -7,10 +7,19 @@ import polars as pl
 
 from include.errors import ContractError
 from include.schemas.daily_metrics import FCT_DAILY_GLUCOSE_METRICS
-from include.schemas.events import FCT_GLUCOSE_EVENTS
+from include.schemas.data_quality import MRT_DATA_QUALITY
+from include.schemas.events import FCT_GLUCOSE_EVENTS, MRT_GLUCOSE_EVENTS
 from include.schemas.facts import FCT_GLUCOSE_READINGS
+from include.schemas.last_readings import MRT_CURRENT_GLUCOSE, MRT_GLUCOSE_RECENT
 from include.schemas.marts import MRT_GLUCOSE_HOURLY_PATTERNS, MRT_GLUCOSE_OVERVIEW, MRT_GLUCOSE_READINGS
+from include.schemas.nights import MRT_GLUCOSE_NIGHTS
+from include.schemas.periods import MRT_GLUCOSE_AGP, MRT_GLUCOSE_PERIODS
 from include.schemas.rules import failures
+from include.schemas.treatment_marts import (
+    MRT_MEAL_RESPONSES,
+    MRT_MEDICATION_EFFECTIVENESS,
+    MRT_TREATMENTS_DAILY,
+)
 from include.schemas.treatments import FCT_MEDICATIONS, FCT_TREATMENTS
 
 AUDITED_MODELS: dict[str, pa.DataFrameSchema] = {
@@ -24,6 +33,16 @@ AUDITED_MODELS: dict[str, pa.DataFrameSchema] = {
         MRT_GLUCOSE_READINGS,
         MRT_GLUCOSE_OVERVIEW,
         MRT_GLUCOSE_HOURLY_PATTERNS,
+        MRT_DATA_QUALITY,
+        MRT_MEDICATION_EFFECTIVENESS,
+        MRT_MEAL_RESPONSES,
+        MRT_TREATMENTS_DAILY,
+        MRT_GLUCOSE_RECENT,
+        MRT_GLUCOSE_AGP,
+        MRT_GLUCOSE_PERIODS,
+        MRT_GLUCOSE_EVENTS,
+        MRT_GLUCOSE_NIGHTS,
+        MRT_CURRENT_GLUCOSE,
     )
 }
 _EXAMPLES = 5

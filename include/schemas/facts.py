@@ -7,13 +7,13 @@ from include.schemas.measures import equal, glucose, model, plain, weekday_of
 from include.schemas.rules import WARNING, rule
 
 _MOST_MG_DL_PER_MINUTE = 20
-_LONGEST_GAP_MINUTES = 15
+_SHORTEST_GAP_MINUTES, _LONGEST_GAP_MINUTES = 2, 15
 
 _glucose = pl.col("glucose_mg_dl")
 _local = pl.col("reading_timestamp_local")
 # A day on which the site moves to another zone goes on past the old zone's midnight, or ends before it.
 _days_from_wall_date = (_local.dt.date() - pl.col("reading_date")).dt.total_days()
-_category = (
+GLUCOSE_CATEGORY = (
     pl.when(_glucose < 70)
     .then(pl.lit("hypoglycemia"))
     .when(_glucose <= 180)
@@ -24,7 +24,7 @@ _category = (
 )
 _minutes = pl.col("minutes_since_last_reading")
 _rate = (
-    pl.when((_minutes > 0) & (_minutes <= _LONGEST_GAP_MINUTES))
+    pl.when(_minutes.is_between(_SHORTEST_GAP_MINUTES, _LONGEST_GAP_MINUTES))
     .then(pl.col("glucose_change_mg_dl") / _minutes)
     .otherwise(None)
 )
@@ -59,7 +59,7 @@ FCT_GLUCOSE_READINGS = model(
         rule("hour_of_day_not_local", _local.dt.hour() == pl.col("hour_of_day")),
         rule("day_of_week_wrong", pl.col("reading_date").dt.weekday() == pl.col("day_of_week")),
         weekday_of("reading_date"),
-        rule("glucose_category_wrong", pl.col("glucose_category") == _category),
+        rule("glucose_category_wrong", pl.col("glucose_category") == GLUCOSE_CATEGORY),
         rule("is_in_range_wrong", pl.col("is_in_range") == _glucose.is_between(70, 180).cast(pl.Int64)),
         rule("readings_not_in_order", (_minutes >= 0).fill_null(True)),
         equal("rate_mg_dl_per_minute", _rate, "rate_wrong"),

@@ -7,12 +7,14 @@ from include.schemas.measures import (
     count,
     equal,
     glucose,
+    known_with_readings,
     model,
     percent,
     plain,
     plausible_lows,
     plausible_mean,
     positive,
+    sufficient_by_coverage,
     sums_to,
     weekday_of,
 )
@@ -41,7 +43,6 @@ _rating = (
     .otherwise(pl.lit("Critical"))
 )
 _gmi_known = pl.col("estimated_a1c_coverage_pct") >= 70
-_without_readings = pl.col("reading_count") == 0
 
 MRT_GLUCOSE_READINGS = model(
     "mrt_glucose_readings",
@@ -115,17 +116,10 @@ MRT_GLUCOSE_OVERVIEW = model(
         ascending("time_below_54_pct", "time_below_range_pct"),
         ascending("time_above_250_pct", "time_above_range_pct"),
         ascending("min_glucose_mg_dl", "avg_glucose_mg_dl", "max_glucose_mg_dl"),
-        *(
-            rule(f"{name}_known_without_readings", pl.col(name).is_null() == _without_readings)
-            for name in ("avg_glucose_mg_dl", "time_in_range_pct", "day_status")
-        ),
-        rule(
-            "is_sufficient_wrong", pl.col("is_sufficient") == (pl.col("coverage_pct") >= 70).fill_null(False)
-        ),
+        *known_with_readings("avg_glucose_mg_dl", "time_in_range_pct", "day_status"),
+        sufficient_by_coverage(),
         rule("rating_wrong", pl.col("diabetes_management_rating").eq_missing(_rating)),
-        rule(
-            "day_status_unknown", pl.col("day_status").is_in(["CRITICAL", "ALERT", "OK"]) | _without_readings
-        ),
+        rule("day_status_unknown", pl.col("day_status").is_in(["CRITICAL", "ALERT", "OK"]).fill_null(True)),
         rule("gmi_of_too_few_readings", pl.col("estimated_a1c_pct").is_null() | _gmi_known.fill_null(False)),
         plausible_mean("avg_glucose_mg_dl"),
         plausible_lows("time_below_range_pct"),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import pandera.polars as pa
 import polars as pl
 
+from include.glucose import SUFFICIENT_PCT
 from include.schemas.columns import column
 from include.schemas.received import HIGHEST_GLUCOSE_MG_DL, LOWEST_GLUCOSE_MG_DL
 from include.schemas.rules import WARNING, rule
@@ -77,7 +78,7 @@ def ascending(*names: str) -> pa.Check:
 
 def sums_to(total: pl.Expr, names: Sequence[str], code: str) -> pa.Check:
     """The columns add up to the total, or all of them are null."""
-    close = (pl.sum_horizontal(names) - total).abs() <= EPSILON * 100
+    close = (pl.sum_horizontal(names) - total).abs() <= EPSILON * pl.max_horizontal(100.0, total.abs())
     nothing = pl.all_horizontal(pl.col(name).is_null() for name in names)
     everything = pl.all_horizontal(pl.col(name).is_not_null() for name in names)
     return rule(code, nothing | (everything & close))
@@ -93,6 +94,18 @@ def plausible_mean(name: str) -> pa.Check:
 def plausible_lows(name: str) -> pa.Check:
     """A share of lows that points to a broken sensor rather than to a person."""
     return rule(f"{name}_above_30", (pl.col(name) <= HIGHEST_SHARE_OF_LOWS_PCT).fill_null(True), WARNING)
+
+
+def known_with_readings(*names: str) -> list[pa.Check]:
+    """Each column is null where `reading_count` is 0, and only there."""
+    nothing = pl.col("reading_count") == 0
+    return [rule(f"{name}_known_without_readings", pl.col(name).is_null() == nothing) for name in names]
+
+
+def sufficient_by_coverage() -> pa.Check:
+    """`is_sufficient` is what `coverage_pct` says."""
+    is_enough = (pl.col("coverage_pct") >= SUFFICIENT_PCT).fill_null(False)
+    return rule("is_sufficient_wrong", pl.col("is_sufficient") == is_enough)
 
 
 def weekday_of(date: str, name: str = "day_name") -> pa.Check:

@@ -13,9 +13,9 @@ def _identity() -> dict[str, pa.Column]:
     }
 
 
-def _bookkeeping() -> dict[str, pa.Column]:
+def _bookkeeping(payload: str = "The whole document as received") -> dict[str, pa.Column]:
     return {
-        "payload": column(pl.String, "The whole document as received, JSON text.", required=True),
+        "payload": column(pl.String, f"{payload}, JSON text.", required=True),
         "content_hash": column(
             pl.String,
             "SHA-256 of the document with sorted keys, without fields that only a cache adds.",
@@ -83,8 +83,69 @@ TREATMENTS = table(
         "absolute": column(pl.Float64, "Temporary basal rate.", unit="U/h"),
         "rate": column(pl.Float64, "Temporary basal rate, as some uploaders name it.", unit="U/h"),
         "percent": column(pl.Float64, "Change of the basal rate: -50 is half.", unit="%"),
+        "basal_schedule": column(
+            pl.String,
+            "Basal that a profile switch puts in force, its percentage and time shift applied, JSON as in "
+            "raw.profiles; null for other treatments.",
+        ),
         "entered_by": column(pl.String, "Who or what entered it: free text."),
         **_bookkeeping(),
+    },
+)
+
+PROFILES = table(
+    "profiles",
+    "Profiles (basal rates, targets, ratios), last version of each, one row an _id.",
+    {
+        **_identity(),
+        "start_date": column(pl.String, "The document's `startDate`, unchanged."),
+        "valid_from_at": column(
+            INSTANT,
+            "Instant from which the profile holds: from startDate, else others.",
+            required=True,
+            partition="month",
+        ),
+        "default_profile": column(pl.String, "Name of the profile that holds, as sent: `defaultProfile`."),
+        "profile_name": column(
+            pl.String, "Name of the stored profile that holds: the default, else the only one; null: none."
+        ),
+        "units": column(pl.String, "Unit of its targets and sensitivities as sent: mg/dl, mmol, ..."),
+        "zone": column(pl.String, "Time zone of that profile as sent; a hint only, ETC/GMT+8 and the like."),
+        "basal_schedule": column(
+            pl.String,
+            "Scheduled basal of that profile, JSON: an array of objects with `start_seconds` after midnight, "
+            "ascending from 0, and `units_per_hour`, null where the document does not say.",
+            required=True,
+        ),
+        "entered_by": column(pl.String, "Who or what entered it: free text."),
+        **_bookkeeping("The document as received, without push tokens and addresses of people"),
+    },
+)
+
+DEVICE_STATUS = table(
+    "device_status",
+    "What loop, pump and uploader reported about themselves, last version of each, one row an _id.",
+    {
+        **_identity(),
+        "created_at": column(pl.String, "The document's `created_at`, unchanged."),
+        "reported_at": column(
+            INSTANT,
+            "Instant of the report: from created_at, else others.",
+            required=True,
+            partition="month",
+        ),
+        "device": column(pl.String, "Free text of the uploader."),
+        "loop_state": column(
+            pl.String,
+            "failed, enacted (a dose was set) or looping; null of an uploader that is no loop.",
+        ),
+        "failure_reason": column(pl.String, "Why the loop failed, as sent."),
+        "iob_units": column(pl.Float64, "Insulin on board.", unit="U"),
+        "cob_grams": column(pl.Float64, "Carbohydrates on board.", unit="g"),
+        "pump_battery_pct": column(pl.Float64, "Battery of the pump.", unit="%"),
+        "uploader_battery_pct": column(pl.Float64, "Battery of the telephone.", unit="%"),
+        "reservoir_units": column(pl.Float64, "Insulin left in the pump.", unit="U"),
+        **_bookkeeping("What is kept of the document, without predictions"),
     },
 )
 
@@ -93,7 +154,7 @@ QUARANTINE = table(
     "Documents that could not be accepted, each once however often it is read.",
     {
         "site_id": column(pl.String, "Site the document came from.", required=True),
-        "collection": column(pl.String, "entries or treatments.", required=True),
+        "collection": column(pl.String, "Collection of the site, by Nightscout's name.", required=True),
         "payload_hash": column(
             pl.String, "SHA-256 that names the document, like content_hash.", required=True
         ),
@@ -106,6 +167,9 @@ QUARANTINE = table(
         "run_id": column(pl.String, "Run that first saw it.", required=True),
         "first_seen_at": column(INSTANT, "When it was first fetched.", required=True, partition="month"),
         "resolved_at": column(INSTANT, "When a later version with this _id was accepted; null until then."),
+        "document_at": column(
+            INSTANT, "Instant of the document where it has a usable one: from 2000 to 24 h after its fetch."
+        ),
     },
 )
 
@@ -120,7 +184,7 @@ INGEST_OUTCOMES = table(
     {
         "read_id": column(pl.String, "The staged read.", required=True),
         "site_id": column(pl.String, "Site that was read.", required=True),
-        "collection": column(pl.String, "entries or treatments.", required=True),
+        "collection": column(pl.String, "Collection that was read, by Nightscout's name.", required=True),
         "kind": column(
             pl.String, "window (a whole window) or look_up (one document by its _id).", required=True
         ),
@@ -177,5 +241,6 @@ SITES = table(
         ),
         "is_demo": column(pl.Boolean, "Whether this is the simulated site.", required=True),
         "origin": column(pl.String, "Scheme, host and port of the site.", required=True),
+        "display_units": column(pl.String, "Unit in which people are shown glucose: mg/dL or mmol/L."),
     },
 )

@@ -3,16 +3,19 @@
 import pandera.polars as pa
 import polars as pl
 
+from include.glucose import MG_DL_PER_MMOL_L
 from include.schemas.columns import INSTANT, column, table
-from include.schemas.raw import GLUCOSE_ENTRIES, TREATMENTS
+from include.schemas.raw import DEVICE_STATUS, GLUCOSE_ENTRIES, PROFILES, TREATMENTS
 from include.schemas.rules import WARNING, rule
 
 KNOWN_TYPES = ("sgv", "mbg", "cal")
 LOWEST_GLUCOSE_MG_DL = 20  # below it are error codes of the sensor, not glucose
 HIGHEST_GLUCOSE_MG_DL = 600
-MG_DL_PER_MMOL_L = 18.01559  # Nightscout's constant
+# broken: the instant is not usable
+INSTANT_RULES = ("no_usable_date", "before_2000", "before_1970", "in_the_future")
 _MOST_INSULIN_UNITS = 100
 _MOST_CARBS_GRAMS = 1000
+_MOST_RESERVOIR_UNITS = 1000  # Trio and others send 0xDEADBEEF for more than the pump can tell
 _DISAGREEMENT_HOURS = 24
 _MERGE_COLUMNS = ("first_seen_at", "ingested_at", "run_id", "deleted_at")
 
@@ -28,13 +31,15 @@ def _document_rules() -> dict[str, list[pa.Check]]:
     }
 
 
-def _instant_rules(name: str) -> list[pa.Check]:
+def _instant_rules(name: str, earliest_year: int = 2000) -> list[pa.Check]:
     instant = pl.col(name)
-    return [
-        rule("no_usable_date", instant.is_not_null() | ~_IS_OBJECT),
-        rule("before_2000", (instant >= pl.datetime(2000, 1, 1, time_zone="UTC")).fill_null(True)),
-        rule("in_the_future", (instant <= _FETCHED_AT + pl.duration(hours=24)).fill_null(True)),
-    ]
+    earliest = pl.datetime(earliest_year, 1, 1, time_zone="UTC")
+    holds = {
+        "no_usable_date": instant.is_not_null() | ~_IS_OBJECT,
+        f"before_{earliest_year}": (instant >= earliest).fill_null(True),
+        "in_the_future": (instant <= _FETCHED_AT + pl.duration(hours=24)).fill_null(True),
+    }
+    return [rule(code, ok) for code, ok in holds.items()]
 
 
 def _within(name: str, low: float, high: float) -> pl.Expr:
@@ -74,6 +79,22 @@ def _treatment_rules() -> dict[str, list[pa.Check]]:
     }
 
 
+def _profile_rules() -> dict[str, list[pa.Check]]:
+    """1970 is the date that Nightscout's editor gives to the first profile of a site."""
+    return {"valid_from_at": _instant_rules("valid_from_at", 1970)}
+
+
+def _device_status_rules() -> dict[str, list[pa.Check]]:
+    limits = {"pump_battery_pct": 100, "uploader_battery_pct": 100, "reservoir_units": _MOST_RESERVOIR_UNITS}
+    return {
+        "reported_at": _instant_rules("reported_at"),
+        **{
+            name: [rule(f"{name}_implausible", _within(name, 0, most), WARNING)]
+            for name, most in limits.items()
+        },
+    }
+
+
 def _received(raw: pa.DataFrameSchema, rules: dict[str, list[pa.Check]]) -> pa.DataFrameSchema:
     """The columns of a raw table that a document fills, nullable until judged, and what judging needs."""
     rules = _document_rules() | rules
@@ -102,6 +123,8 @@ def _received(raw: pa.DataFrameSchema, rules: dict[str, list[pa.Check]]) -> pa.D
 RECEIVED: dict[str, pa.DataFrameSchema] = {
     "entries": _received(GLUCOSE_ENTRIES, _entry_rules()),
     "treatments": _received(TREATMENTS, _treatment_rules()),
+    "profile": _received(PROFILES, _profile_rules()),
+    "devicestatus": _received(DEVICE_STATUS, _device_status_rules()),
 }
 
 ACCEPTED_COLUMNS: dict[str, tuple[str, ...]] = {
@@ -110,5 +133,10 @@ ACCEPTED_COLUMNS: dict[str, tuple[str, ...]] = {
         *(name for name in raw.columns if name not in _MERGE_COLUMNS),
         "is_valid",
     )
-    for collection, raw in (("entries", GLUCOSE_ENTRIES), ("treatments", TREATMENTS))
+    for collection, raw in (
+        ("entries", GLUCOSE_ENTRIES),
+        ("treatments", TREATMENTS),
+        ("profile", PROFILES),
+        ("devicestatus", DEVICE_STATUS),
+    )
 }

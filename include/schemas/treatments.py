@@ -12,6 +12,9 @@ from include.schemas.rules import WARNING, rule
 
 _AMOUNTS = {"insulin_units": "Insulin given at once, in units.", "carbs_grams": "Carbohydrates, in grams."}
 
+BOLUS_KINDS = ("manual", "correction", "automatic")
+
+_is_suspension = (pl.col("event_type").str.to_lowercase() == "suspend pump").fill_null(False)
 _days_from_wall_date = (pl.col("treated_at_local").dt.date() - pl.col("treatment_date")).dt.total_days()
 
 FCT_TREATMENTS = model(
@@ -24,9 +27,15 @@ FCT_TREATMENTS = model(
         plain("treated_at", INSTANT, "Instant of the treatment."),
         plain("treated_at_local", LOCAL, "Wall time at the site."),
         plain("treatment_date", pl.Date, "Local day."),
+        plain("event_type", pl.String, "Kind of treatment as sent.", filled=False),
         *(plain(name, pl.Float64, words, filled=False) for name, words in _AMOUNTS.items()),
         plain("glucose_mg_dl", pl.Float64, "Glucose noted with it, in mg/dL.", filled=False),
         plain("duration_minutes", pl.Float64, "How long it was meant to last.", filled=False),
+        plain("extended_units", pl.Float64, "Extended part of a combo bolus, in units.", filled=False),
+        plain("bolus_units", pl.Float64, "Insulin of a bolus, both parts, in units.", filled=False),
+        plain(
+            "bolus_kind", pl.String, "manual, correction or automatic; null without a bolus.", filled=False
+        ),
         plain("basal_minutes", pl.Float64, "How long a temporary basal ran.", filled=False),
         plain("basal_units", pl.Float64, "Insulin given by a temporary basal, in units.", filled=False),
         count("duplicate_count", "Equal treatments that were dropped for this one."),
@@ -36,7 +45,17 @@ FCT_TREATMENTS = model(
         rule("basal_minutes_negative", (pl.col("basal_minutes") >= 0).fill_null(True)),
         rule(
             "basal_longer_than_meant",
-            (pl.col("basal_minutes") <= pl.col("duration_minutes")).fill_null(True),
+            (pl.col("basal_minutes") <= pl.max_horizontal("duration_minutes", 0))
+            .or_(_is_suspension)
+            .fill_null(True),
+        ),
+        rule("basal_longer_than_a_day", (pl.col("basal_minutes") <= 24 * 60).fill_null(True)),
+        rule("bolus_units_not_positive", (pl.col("bolus_units") > 0).fill_null(True)),
+        rule(
+            "bolus_kind_unknown",
+            pl.when(pl.col("bolus_units").is_null())
+            .then(pl.col("bolus_kind").is_null())
+            .otherwise(pl.col("bolus_kind").is_in(BOLUS_KINDS)),
         ),
         *(rule(f"{name}_negative", (pl.col(name) >= 0).fill_null(True), WARNING) for name in _AMOUNTS),
         rule(

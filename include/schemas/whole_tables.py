@@ -5,8 +5,8 @@ Each groups by site, so that the engine holds a few numbers however many years t
 
 from dataclasses import dataclass
 
-from include.schemas.measures import HIGHEST_SHARE_OF_LOWS_PCT, PLAUSIBLE_MEAN_MG_DL
-from include.schemas.rules import ERROR, WARNING
+from include.glucose import PERIOD_DAYS
+from include.schemas.rules import ERROR
 
 
 @dataclass(frozen=True)
@@ -22,24 +22,13 @@ class TableRule:
         return f"select site_id from {table} group by site_id having {self.broken} order by site_id"  # noqa: S608
 
 
+def _no_hole(code: str, date: str) -> TableRule:
+    """One row a day, from the first to the last."""
+    return TableRule(code, ERROR, f"date_diff('day', min({date}), max({date})) + 1 <> count(distinct {date})")
+
+
 TABLE_RULES: dict[str, tuple[TableRule, ...]] = {
-    "fct_glucose_readings": (
-        TableRule(
-            f"share_of_lows_above_{HIGHEST_SHARE_OF_LOWS_PCT}_pct",
-            WARNING,
-            f"100 * avg(case when glucose_mg_dl < 70 then 1e0 else 0e0 end) > {HIGHEST_SHARE_OF_LOWS_PCT}",
-        ),
-        TableRule(
-            "mean_outside_{}_to_{}".format(*PLAUSIBLE_MEAN_MG_DL),
-            WARNING,
-            "avg(glucose_mg_dl) not between {} and {}".format(*PLAUSIBLE_MEAN_MG_DL),
-        ),
-    ),
-    "mrt_glucose_overview": (
-        TableRule(
-            "day_missing",
-            ERROR,
-            "date_diff('day', min(reading_date), max(reading_date)) + 1 <> count(distinct reading_date)",
-        ),
-    ),
+    "mrt_glucose_overview": (_no_hole("day_missing", "reading_date"),),
+    "mrt_glucose_nights": (_no_hole("night_missing", "night_date"),),
+    "mrt_glucose_periods": (TableRule("period_missing", ERROR, f"count(*) <> {2 * len(PERIOD_DAYS)}"),),
 }

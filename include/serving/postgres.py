@@ -1,4 +1,8 @@
-"""Postgres as the rest of the project sees it: a place to connect to, started when it is the embedded one."""
+"""Postgres as the rest of the project sees it: a place to connect to.
+
+It is the embedded one, started when it does not run, unless the Airflow connection `lakehouse_postgres` names
+a server of one's own: host, port, schema (the database), login and password mean what they mean to Airflow.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,11 +11,15 @@ from typing import Any
 
 import psycopg
 
-from include.errors import ServiceError
+from include.connections import FindConnection
+from include.errors import ServiceError, SettingsError
 from include.serving.server import DATABASE, HOST, OWNER, READER, Server
 from include.settings import Settings
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+
+CONNECTION = "lakehouse_postgres"
+PORT = 5432
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,29 @@ class Postgres:
             raise ServiceError(
                 f"Postgres on {self.host}:{self.port} is not usable ({said}): {advice}"
             ) from None
+
+
+def open_postgres(settings: Settings, find_connection: FindConnection) -> Postgres:
+    """The database of lease and publication. Raises ServiceError as `ensure` does, SettingsError."""
+    return own_postgres(find_connection) or ensure(settings)
+
+
+def own_postgres(find_connection: FindConnection) -> Postgres | None:
+    """The server that the connection names; None when there is no connection. Raises SettingsError."""
+    found = find_connection(CONNECTION)
+    if found is None:
+        return None
+    if not (found.host and found.schema and found.login):
+        raise SettingsError(
+            f"connection {CONNECTION} is incomplete: it needs host, schema (the database) and login"
+        )
+    return Postgres(found.host, found.port or PORT, found.schema, found.login, found.password or "")
+
+
+def running_postgres(settings: Settings, find_connection: FindConnection) -> Postgres | None:
+    """The same, but None when it is the embedded one and does not run; starts and creates nothing."""
+    own = own_postgres(find_connection)
+    return own or (ensure(settings) if is_running(settings) else None)
 
 
 def ensure(settings: Settings) -> Postgres:

@@ -26,6 +26,12 @@ class LakeConnection:
         """The bucket of the warehouse."""
         return urlsplit(self.warehouse).netloc
 
+    @property
+    def stage(self) -> str:
+        """Bucket and folder of staged reads: beside the warehouse, in which queries may read files."""
+        folder = urlsplit(self.warehouse).path.strip("/")
+        return f"{self.bucket}/{folder}-stage" if folder else f"{self.bucket}/stage"
+
 
 def lake_connection(settings: Settings) -> LakeConnection:
     """The servers that the settings name; those that they do not name are the native stack's.

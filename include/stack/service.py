@@ -37,9 +37,10 @@ class Service:
         started, fingerprint = program.folder / "started", self._fingerprint()
         alive = program.claim()
         if alive is None:
-            if started.exists() and started.read_text() == fingerprint:
+            unchanged = started.exists() and started.read_text() == fingerprint
+            if unchanged and program.processes():
                 return
-            program.stop()
+            program.stop()  # a process that was killed may keep the lock for a moment after its files
             alive = program.claim()
         if alive is None:
             raise ServiceError(f"{program.name} was started by somebody else meanwhile: try again")

@@ -13,7 +13,8 @@ from trino.exceptions import Error as TrinoError
 from include.errors import ServiceError
 from include.serving.postgres import Postgres
 from include.settings import PROJECT, Settings
-from include.stack.connection import REGION, LakeConnection
+from include.stack.connection import LakeConnection
+from include.stack.object_store import object_store
 from include.stack.program import Program
 from include.stack.service import HOST, Service
 
@@ -21,6 +22,8 @@ DEPLOY = PROJECT / "deploy"
 NESSIE_HEAP = "-Xmx512m"
 S3_MEMORY = "512MiB"  # Go's collector works harder from here on
 ANSWER_SECONDS = 5.0
+# `select 1` needs no node, and for seconds after its first answer Trino has none for a catalog's tables.
+TRINO_QUESTION = "select * from table(postgres.system.query(query => 'select 1 as one'))"
 # Ports that parts of SeaweedFS use among themselves, counted from LAKEHOUSE_S3_INNER_PORTS on.
 S3_INNER_PORTS = (
     "s3.port.grpc",
@@ -151,15 +154,7 @@ def s3_is_ready(lake: LakeConnection) -> bool:
     """Whether the store answers, and has the bucket of the warehouse."""
     if not _answers(f"{lake.s3_endpoint}/healthz"):
         return False
-    store = fs.S3FileSystem(
-        access_key=lake.access_key_id,
-        secret_key=lake.secret_access_key,
-        endpoint_override=lake.s3_endpoint,
-        region=REGION,
-        connect_timeout=ANSWER_SECONDS,
-        request_timeout=ANSWER_SECONDS,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
-    )
+    store = object_store(lake, answer_seconds=ANSWER_SECONDS, tries=1)
     try:
         return bool(store.get_file_info(lake.bucket).type == fs.FileType.Directory)
     except OSError:
@@ -172,14 +167,14 @@ def nessie_is_ready(settings: Settings) -> bool:
 
 
 def trino_is_ready(settings: Settings) -> bool:
-    """Whether it runs queries; it answers before that, and for a while has no node to run one on."""
+    """Whether it runs queries on a catalog: it answers before that, and for a while has no node for one."""
     if not _answers(f"http://{HOST}:{settings.lakehouse_trino_port}/v1/info", '"starting":false'):
         return False
     try:
         with connect(  # type: ignore[no-untyped-call]
             host=HOST, port=settings.lakehouse_trino_port, user="health", request_timeout=ANSWER_SECONDS
         ) as connection:
-            return bool(connection.cursor().execute("select 1").fetchall() == [[1]])
+            return bool(connection.cursor().execute(TRINO_QUESTION).fetchall() == [[1]])
     except (TrinoError, requests.RequestException):
         return False
 

@@ -1,9 +1,7 @@
 """A real Nightscout server, from npm, on a database that speaks MongoDB's protocol, from PyPI."""
 
-import fcntl
 import hashlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +14,7 @@ from typing import Any
 
 import requests
 
+from tests import npm_packages
 from tests.free_ports import free_port
 
 HERE = Path(__file__).parent / "nightscout"
@@ -24,23 +23,14 @@ STARTED_WITHIN_SECONDS = 120
 
 
 def installed() -> Path:
-    """The folder of the server's installed package; installed once into the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "nightscout-lakehouse"
-    package = (HERE / "package.json").read_bytes()
-    folder = cache / f"nightscout-{hashlib.sha256(package).hexdigest()[:12]}"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            unfinished = folder.with_suffix(".new")
-            shutil.rmtree(unfinished, ignore_errors=True)
-            unfinished.mkdir()
-            (unfinished / "package.json").write_bytes(package)
-            command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-            subprocess.run(command, cwd=unfinished, check=True, stdin=subprocess.DEVNULL)
-            (unfinished / "node_modules/nightscout/tmp/public").mkdir(parents=True)
-            unfinished.rename(folder)
-    return folder / "node_modules" / "nightscout"
+    """The folder of the server's installed package."""
+
+    def prepare(folder: Path) -> None:
+        (folder / "node_modules/nightscout/tmp/public").mkdir(parents=True)
+
+    return (
+        npm_packages.installed(HERE / "package.json", "nightscout", prepare) / "node_modules" / "nightscout"
+    )
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""The real exports, posted to real Nightscout servers, through the whole Dag, against their oracles."""
+"""The real exports, posted to real Nightscout servers, through the whole Dag on both profiles, against their
+oracles."""
 
 import csv
 import json
@@ -6,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +15,19 @@ from typing import Any
 
 import pytest
 
+from include.run.home import remove_home
 from tests.acceptance.nightscout_server import SECRET, Nightscout, database, nightscout
-from tests.free_ports import free_port
+from tests.lakehouse.both import empty
+from tests.postgres_fixture import embedded_settings
+from tests.stack_fixture import environment_of
 
 pytestmark = pytest.mark.stack
 
-PEOPLE = ("patient_a", "patient_b", "patient_d", "patient_j", "sensor_d", "trio_dynisf")
+# On trino the other half is compared with embedded by `tests/engines/test_parity.py`, without servers.
+PEOPLE = {
+    "embedded": ("patient_a", "patient_b", "patient_d", "patient_j", "sensor_d", "trio_dynisf"),
+    "trino": ("patient_a", "sensor_d", "trio_dynisf"),
+}
 FIRST_DAY, LAST_DAY = "2025-10-01", "2026-04-20"
 
 
@@ -35,11 +43,12 @@ def oracle(test_data: Path, name: str) -> list[dict[str, str]]:
 
 @dataclass
 class Clinic:
-    """Six people's servers, and a lakehouse that reads them all."""
+    """Some people's servers, and a lakehouse that reads them all."""
 
     home: Path
     servers: dict[str, Nightscout]
     zones: dict[str, str]
+    lake: dict[str, str]
 
     def environment(self) -> dict[str, str]:
         connections = {
@@ -57,13 +66,11 @@ class Clinic:
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("NIGHTSCOUT_")},
             **connections,
-            "LAKEHOUSE_HOME": str(self.home / "lakehouse"),
-            "LAKEHOUSE_POSTGRES_PORT": self.postgres_port,
+            **self.lake,
             "SITES_FILE": str(self.home / "sites.yaml"),
         }
 
     def __post_init__(self) -> None:
-        self.postgres_port = str(free_port())
         sites = [{"id": person, "connection": person, "zone": self.zones[person]} for person in self.servers]
         (self.home / "sites.yaml").write_text(json.dumps(sites))
 
@@ -82,18 +89,35 @@ class Clinic:
         return list(json.loads(self.lakehouse("sql", query, "--json")))
 
 
-@pytest.fixture(scope="module")
-def clinic(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clinic]:
+@contextmanager
+def lake(profile: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The settings of an empty lakehouse, removed at the end, or that of the stack."""
+    if profile == "embedded":
+        settings = embedded_settings(folder / "lakehouse")
+        try:
+            yield environment_of(settings)
+        finally:
+            remove_home(settings)
+    else:
+        settings = request.getfixturevalue("stack")
+        empty(settings)
+        yield environment_of(settings)
+
+
+@pytest.fixture(scope="module", params=["embedded", "trino"])
+def clinic(
+    request: pytest.FixtureRequest, test_data: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Clinic]:
     folder = tmp_path_factory.mktemp("clinic")
     zones = {row["file"]: row["tz"] for row in oracle(test_data, "oracle_nsreal_daily_local.csv")}
     zones["trio_dynisf"] = "America/New_York"
     with ExitStack() as stack:
         connection = stack.enter_context(database(folder))
-        servers = {person: stack.enter_context(nightscout(folder, connection, person)) for person in PEOPLE}
+        people = PEOPLE[request.param]
+        servers = {person: stack.enter_context(nightscout(folder, connection, person)) for person in people}
         for person, server in servers.items():
             post_export(test_data, person, server)
-        clinic = Clinic(folder, servers, zones)
-        stack.callback(clinic.lakehouse, "clean")
+        clinic = Clinic(folder, servers, zones, stack.enter_context(lake(request.param, folder, request)))
         clinic.load()
         yield clinic
 
@@ -117,7 +141,9 @@ def test_raw_holds_each_document_of_each_server_once(clinic: Clinic, collection:
 
 def test_readings_equal_the_oracle_of_the_slot_rule(clinic: Clinic, test_data: Path) -> None:
     expected = {
-        row["file"]: row for row in oracle(test_data, "oracle_nsreal_dedup.csv") if row["rule"] == "5min_slot"
+        row["file"]: row
+        for row in oracle(test_data, "oracle_nsreal_dedup.csv")
+        if row["rule"] == "5min_slot" and row["file"] in clinic.servers
     }
     found = {
         row["site_id"]: row
@@ -126,8 +152,10 @@ def test_readings_equal_the_oracle_of_the_slot_rule(clinic: Clinic, test_data: P
             " 100.0 * avg(is_in_range) as tir from silver.fct_glucose_readings group by site_id"
         )
     }
-    assert set(found) == set(PEOPLE)
-    assert set(expected) == set(PEOPLE) - {"trio_dynisf"}  # ten entries, of which the oracle says nothing
+    assert set(found) == set(clinic.servers)
+    assert set(expected) == set(clinic.servers) - {
+        "trio_dynisf"
+    }  # ten entries, of which the oracle says nothing
     for person in expected:
         assert found[person]["n"] == int(float(expected[person]["n"]))
         for column in ("mean", "sd", "tir"):
@@ -139,7 +167,9 @@ def test_local_days_equal_their_oracle(clinic: Clinic, test_data: Path) -> None:
         (row["site_id"], row["reading_date"]): row
         for row in clinic.rows("select * from gold.fct_daily_glucose_metrics where reading_count > 0")
     }
-    expected = oracle(test_data, "oracle_nsreal_daily_local.csv")
+    expected = [
+        row for row in oracle(test_data, "oracle_nsreal_daily_local.csv") if row["file"] in clinic.servers
+    ]
     assert {(row["file"], row["local_date"]) for row in expected} == {
         key for key in found if key[0] != "trio_dynisf"
     }
@@ -227,4 +257,4 @@ def test_a_second_load_of_unchanged_servers_changes_nothing(clinic: Clinic) -> N
 
 def test_the_demo_site_takes_no_part(clinic: Clinic) -> None:
     sites = {row["site_id"] for row in clinic.rows("select distinct site_id from raw.ingest_outcomes")}
-    assert sites == set(PEOPLE)
+    assert sites == set(clinic.servers)

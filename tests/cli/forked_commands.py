@@ -20,8 +20,10 @@ from include.errors import SITE_ERRORS, LakehouseError
 from include.nightscout import transport
 from include.run.pipeline import Pipeline
 from include.run.turn import owner_of_this_process, process_has_ended
+from include.run.unread import failed_window
 from include.settings import Settings
 from tests.forked import import_late_ones, make_manifest
+from tests.run.steps import RESULTS
 
 Facts = dict[str, Any]
 
@@ -30,7 +32,7 @@ def run(pipeline: Pipeline, request: Facts, run_id: str) -> None:
     """A run as the Dag does it: what fails goes to the verdict, and publish and close_run come always."""
     lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
     assert lease is not None, f"{pipeline.leases.holder()} holds the lease"
-    results: Facts = dict.fromkeys(("staged", "validated", "merged", "audited", "promoted", "published"))
+    results: Facts = dict.fromkeys(RESULTS)
     failures: dict[str, str] = {}
     staged: list[Facts] = []
     try:
@@ -56,7 +58,7 @@ def stage(pipeline: Pipeline, window: Facts, branch: Facts) -> Facts:
     try:
         return pipeline.stage(window, branch)
     except SITE_ERRORS as error:
-        return {**window, "failed": str(error)}
+        return failed_window(pipeline, window, str(error))
 
 
 def carry_out(command: Facts) -> None:

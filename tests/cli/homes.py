@@ -135,6 +135,11 @@ class Home:
         (status,) = self.lakehouse("status", "--json").rows
         return status
 
+    def first_version(self) -> str:
+        """The oldest version that is kept."""
+        rows = self.lakehouse("history", "--json").rows
+        return str(rows[-1]["version"])
+
     def seen(self) -> dict[str, Any]:
         """What a person sees of main and of Postgres."""
         status = self.status()

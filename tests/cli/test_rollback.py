@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fsspec.implementations.local import LocalFileSystem
 
 from include.ingestion.stage import Stage
+from include.lakehouse import open_lakehouse
 from include.nightscout.client import Answer
 from include.nightscout.windows import Collection, Window
 from include.run.transform import manifest_path
@@ -43,7 +43,7 @@ def loaded(home: Home, first: str, last: str) -> str:
 
 def stage_left_over(home: Home, origin: str) -> None:
     """What a run staged a month ago before it failed; the site does not have it any more."""
-    stage = Stage(LocalFileSystem(), str(home.as_settings().stage_path))
+    stage = Stage(*open_lakehouse(home.as_settings()).stage_folder())
     window = Window("home", Collection.ENTRIES, LEFT_OVER_DAY, LEFT_OVER_DAY + timedelta(days=1))
     at = LEFT_OVER_DAY + timedelta(hours=12)
     document = {"_id": "left-over", "type": "sgv", "sgv": 120, "date": int(at.timestamp() * 1000)}
@@ -85,7 +85,7 @@ def test_a_version_that_readers_cannot_be_shown_is_refused(
     lake: Home, newborn: dict[str, Any], says: str
 ) -> None:
     """They are shown today's models, and a version of before a model's birth does not have it."""
-    older = lake.lakehouse("history", "--json").rows[-1]["version"]
+    older = lake.first_version()
     path = manifest_path(lake.as_settings())
     written = path.read_text()
     manifest = json.loads(written)

@@ -35,6 +35,11 @@ def test_a_site_that_cannot_be_read(lake: Home, front: Front, fault: str) -> Non
     assert named in sentence
     assert SECRET not in done.out + done.err
     assert lake.seen() == before
+    checks = {row["check_name"]: row for row in lake.status()["checks"]}
+    assert {(row["run_id"], row["version"]) for row in checks.values()} == {
+        (f"run-{lake.runs}", before["main"])
+    }
+    assert {"source_read", "gaps"} <= set(checks)
 
 
 def test_an_address_where_nobody_answers(lake: Home, front: Front) -> None:

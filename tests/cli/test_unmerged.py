@@ -72,7 +72,7 @@ def test_a_refused_sites_documents_are_shown_before_anything_was_merged(empty: H
         status = empty.status()
         assert status["main"] is None
         by_collection = {row["collection"]: row for row in status["waiting"]}
-        assert by_collection.keys() == {"entries", "treatments"}
+        assert by_collection.keys() == {"entries", "treatments", "profile"}
         assert by_collection["entries"]["status"] == "staged"
         assert REFUSED in by_collection["entries"]["message"]
         assert by_collection["treatments"]["message"] is None
@@ -124,7 +124,7 @@ def test_a_run_that_failed_or_was_killed_is_told(lake: Home, front: Front) -> No
 
 
 def test_a_rollback_is_a_run_too(lake: Home) -> None:
-    main, older = (row["version"] for row in lake.lakehouse("history", "--json").rows[:2])
+    main, older = lake.status()["main"], lake.first_version()
     assert lake.lakehouse("rollback", older).code == 0
     (newest, *_) = lake.status()["runs"]
     assert (newest["dag_id"], newest["run_id"].split("-")[0]) == ("lakehouse", "rollback")

@@ -4,49 +4,51 @@ The Dag is drawn from a few models only; what the steps really do is tested else
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pendulum
 import pytest
 
 from include.errors import (
     InputError,
     LakehouseError,
+    ReportError,
     SettingsError,
     SourceRefusedError,
     StageError,
     TransformError,
 )
-from include.run.ending import ending_of
+from include.nightscout.connections import Credentials
+from include.nightscout.sites import Site
+from include.nightscout.zones import ZoneValidity
+from include.run import reports
 from include.run.transform import prepare_target
-from include.run.verdict import judge
 from include.serving.runs import FAILED, LEFT_OUT, SUCCEEDED, Ending
-from include.settings import PROJECT
+from include.settings import PROJECT, load_settings
+from tests.dags.ended_run import DAY, Run
+from tests.dags.pretended_steps import LEASE, PretendedSteps
 
-DAY = pendulum.datetime(2024, 10, 15, tz="UTC")
 BRANCH = {"branch": "run-1"}
-LEASE = {"number": 1, "taken_at": "2024-10-16T00:00:00+00:00", "branch": "run-1"}
 WINDOW = {"collection": "entries", "start": f"{DAY}", "end": f"{DAY.add(days=1)}"}
 SITES = ("first", "second")
 FIRST = "2024-10-15T00:01:00+00:00"
 DBT = "dbt.build", "dbt.bronze.stg_sites", "dbt.gold.dim_sites"
 
 
-class Steps:
-    """Every step answers as the real one does; `failing` names those that raise instead."""
+class Steps(PretendedSteps):
+    """Every step answers as the real one does."""
 
     def __init__(self, target: Path) -> None:
+        super().__init__()
         self.target = target
-        self.failing: dict[str, Exception] = {}
         self.failing_sites: dict[str, Exception] = {}
         self.left_out: dict[str, str] = {}
         self.failing_models: dict[str, str] = {}
         self.promote_asked = True
-        self.calls: list[str] = []
         self.requests: list[dict[str, Any]] = []
-        self.ending: Ending | None = None
+        self.settings = load_settings()
+        self.sites = {name: Site(name, "", (ZoneValidity("UTC"),), Credentials()) for name in SITES}
 
     def take_lease(self, owner: Any, has_ended: Callable[[Any], bool]) -> dict[str, Any]:
         self._call("take_lease")
@@ -86,9 +88,9 @@ class Steps:
         return {"counts": counts, "left_out": self.left_out, "set_aside": [], **instants}
 
     def build(self, branch: dict[str, Any]) -> None:
-        """What dbt leaves: a manifest and results, in the folder that the environment names."""
+        """What dbt leaves: results, in the folder that the environment names."""
         target = Path(branch["dbt_environment"]["DBT_TARGET_PATH"])
-        prepare_target(target, self.target)
+        prepare_target(target)
         self._call("build")
         manifest = json.loads((self.target / "manifest.json").read_bytes())
         results = [
@@ -100,7 +102,6 @@ class Steps:
             }
             for name, node in manifest["nodes"].items()
         ]
-        (target / "manifest.json").write_text(json.dumps(manifest))
         (target / "run_results.json").write_text(json.dumps({"results": results}))
         if self.failing_models:
             raise TransformError("dbt build: stg_sites: it is broken")
@@ -118,43 +119,10 @@ class Steps:
         self._call("publish")
         return {"published": "promote" in self.calls, "version": "run-1"}
 
-    def verdict(
-        self, staged: list[dict[str, Any]], merged: dict[str, Any] | None, failures: dict[str, str]
-    ) -> None:
-        self._call("verdict")
-        judge(staged, merged, failures)
-
-    def close_run(self, lease: dict[str, Any], results: dict[str, Any]) -> dict[str, Any]:
-        self._call("close_run")
-        assert lease == LEASE
-        self.ending = ending_of(results)
-        return {"released": True}
-
-    def _call(self, name: str) -> None:
-        self.calls.append(name)
-        if name in self.failing:
-            raise self.failing[name]
-
-
-@pytest.fixture(scope="module")
-def few_models(
-    manifest: Path, airflow_database: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
-    """A manifest of the models `stg_sites` and `dim_sites` with their tests, in a home of its own."""
-    home = tmp_path_factory.mktemp("home")
-    whole = json.loads(manifest.read_bytes())
-    models = {name for name, node in whole["nodes"].items() if node["name"] in ("stg_sites", "dim_sites")}
-
-    def kept(name: str, node: dict[str, Any]) -> bool:
-        read = {parent for parent in node["depends_on"].get("nodes", []) if parent.startswith("model.")}
-        return name in models or (node["resource_type"] == "test" and bool(read) and read <= models)
-
-    whole["nodes"] = {name: node for name, node in whole["nodes"].items() if kept(name, node)}
-    (home / "dbt").mkdir()
-    (home / "dbt" / "manifest.json").write_text(json.dumps(whole))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LAKEHOUSE_HOME", str(home))
-        yield home / "dbt"
+    def make_reports(self, pipeline: Any) -> dict[str, Any]:
+        self._call("report")
+        assert pipeline is self
+        return {"version": "run-1", "sites": list(SITES) if "promote" in self.calls else []}
 
 
 @pytest.fixture
@@ -163,6 +131,7 @@ def steps(few_models: Path, monkeypatch: pytest.MonkeyPatch) -> Steps:
 
     pretended = Steps(few_models)
     monkeypatch.setattr(pipeline, "pipeline", lambda: pretended)
+    monkeypatch.setattr(reports, "make_reports", pretended.make_reports)
     return pretended
 
 
@@ -173,41 +142,6 @@ def dag(few_models: Path) -> Any:
     return DagBag(dag_folder=str(PROJECT / "dags")).dags["nightscout_glucose"]
 
 
-class Run:
-    """One run that has ended: its state, those of its tasks, what it told."""
-
-    def __init__(self, dag: Any, **form: Any) -> None:
-        self._run = dag.test(logical_date=DAY, run_conf=form or None)
-        self.state = str(self._run.state)
-        instances = self._run.get_task_instances()
-        self.states = {instance.task_id: str(instance.state) for instance in instances}
-        self.map_names = {
-            instance.rendered_map_index for instance in instances if instance.task_id == "stage"
-        }
-
-    def events(self) -> dict[str, list[Any]]:
-        from airflow.models.asset import AssetEvent
-        from airflow.utils.session import create_session
-        from sqlalchemy import select
-
-        told: dict[str, list[Any]] = {}
-        with create_session() as session:
-            for event in session.scalars(select(AssetEvent).filter_by(source_run_id=self._run.run_id)):
-                told.setdefault(event.name, []).append((event.partition_key, dict(event.extra)))
-        return told
-
-    def reason(self, task_id: str = "verdict") -> str:
-        from airflow.models.xcom import XComModel
-        from airflow.utils.session import create_session
-        from sqlalchemy import select
-
-        with create_session() as session:
-            found = session.scalars(
-                select(XComModel).filter_by(run_id=self._run.run_id, task_id=task_id, key="failure")
-            ).one()
-            return str(found.value)
-
-
 def test_a_run_in_which_all_goes_well(dag: Any, steps: Steps) -> None:
     run = Run(dag)
 
@@ -216,7 +150,7 @@ def test_a_run_in_which_all_goes_well(dag: Any, steps: Steps) -> None:
     assert set(DBT) <= set(run.states)
     assert steps.calls == [
         *("take_lease", "plan", "open_branch", "stage", "stage", "validate", "merge", "build"),
-        *("audit", "promote", "publish", "verdict", "close_run"),
+        *("audit", "promote", "publish", "report", "verdict", "close_run"),
     ]
     assert steps.requests[0]["key"] == "2024-10-15"
     assert run.map_names == {f"{site} entries {DAY}..{DAY.add(days=1)}" for site in SITES}
@@ -313,7 +247,8 @@ def test_a_site_that_cannot_be_read_does_not_stop_the_others(
     run = Run(dag)
     assert run.state == "failed"
     assert [task for task, state in run.states.items() if state != "success"] == ["verdict"]
-    assert run.reason().startswith(f"site first: {error}")
+    again = "older than HEAL_DAYS: read it again with make run START=2024-10-15 END=2024-10-15"
+    assert run.reason() == f"site first: {error}; {again}. The last data of this site stays"
     assert run.events()["nightscout_raw"][0][1]["received"] == 1
 
 
@@ -325,7 +260,7 @@ def test_with_no_site_left_nothing_is_built_and_the_lease_comes_back(dag: Any, s
     assert {task for task, state in run.states.items() if state == "skipped"} >= {
         *("merge", "dbt.build", "dbt.bronze.stg_sites", "audit", "promote"),
     }
-    assert steps.calls[-3:] == ["publish", "verdict", "close_run"]
+    assert steps.calls[-4:] == ["publish", "report", "verdict", "close_run"]
     assert "site first: 401: wrong token" in run.reason()
     assert "site second: 30 % quarantined" in run.reason()
     assert steps.ending is not None
@@ -335,11 +270,22 @@ def test_with_no_site_left_nothing_is_built_and_the_lease_comes_back(dag: Any, s
     assert run.events() == {}
 
 
+def test_a_report_that_cannot_be_made_is_told_and_what_is_published_stays(dag: Any, steps: Steps) -> None:
+    steps.failing = {"report": ReportError("site first: no room")}
+    run = Run(dag)
+    assert run.state == "failed"
+    assert [task for task, state in run.states.items() if state != "success"] == ["report", "verdict"]
+    assert run.reason() == "report: site first: no room"
+    assert steps.ending is not None
+    assert (steps.ending.outcome, steps.ending.published) == (FAILED, True)
+    assert set(run.events()) == {"nightscout_raw", "nightscout_marts"}
+
+
 def test_a_wrong_form_fails_at_once_and_names_the_task(dag: Any, steps: Steps) -> None:
     steps.failing = {"plan": InputError("the range ends before it starts")}
     run = Run(dag)
     assert run.state == "failed"
-    assert steps.calls == ["take_lease", "plan", "publish", "verdict", "close_run"]
+    assert steps.calls == ["take_lease", "plan", "publish", "report", "verdict", "close_run"]
     assert run.reason() == "plan: the range ends before it starts"
     assert steps.ending == Ending(FAILED, reason="plan: the range ends before it starts")
 
@@ -358,6 +304,6 @@ def test_a_branch_to_look_at_is_not_promoted(dag: Any, steps: Steps) -> None:
     run = Run(dag, promote=False)
     assert run.state == "success"
     assert "promote" not in steps.calls
-    assert steps.calls[-3:] == ["publish", "verdict", "close_run"]
-    assert run.states["publish"] == "skipped"
+    assert steps.calls[-4:] == ["publish", "report", "verdict", "close_run"]
+    assert (run.states["publish"], run.states["report"]) == ("skipped", "skipped")
     assert set(run.events()) == {"nightscout_raw"}

@@ -18,6 +18,7 @@ import requests
 
 from include.lakehouse import open_lakehouse
 from include.nightscout.demo import DEMO_ZONE
+from include.nightscout.demo.profiles import PUSH_TOKEN, profiles
 from include.nightscout.demo.server import serve
 from include.nightscout.zones import ZoneValidity, day_end, day_start
 from include.orchestration.environment import airflow_environment, airflow_home, prepare_airflow
@@ -114,14 +115,25 @@ def _of_the_day(url: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return ask("entries", "date", first, last), ask("treatments", "created_at", *texts)
 
 
+def test_profiles_are_there_without_push_tokens(run: WholeRun) -> None:
+    main = open_lakehouse(run.settings).at("main")
+    payloads = main.query("select payload from raw.profiles order by valid_from_at desc")["payload"]
+    held = [json.loads(payload) for payload in payloads.to_pylist()]
+    assert [one["_id"] for one in held] == [one["_id"] for one in profiles(NOW)]
+    assert [one["loopSettings"] for one in held] == [{"dosingEnabled": True}] * len(held)
+    rates = main.query("select distinct basal_units_per_hour as rate from bronze.stg_profiles")["rate"]
+    assert sorted(rates.to_pylist()) == [0.8, 0.85, 0.95, 1.05]
+
+
 def test_every_task_succeeded(run: WholeRun) -> None:
     assert run.airflow("select state, run_type from dag_run") == [("success", "manual")]
     states = run.airflow("select task_id, state from task_instance")
     assert {task: state for task, state in states if state != "success"} == {}
     stages = Counter(task for task, _ in states)["stage"]
-    assert stages == 2  # entries and treatments of one window
+    assert stages == 3  # entries and treatments of one window, and all profiles
     nodes = json.loads(manifest_path(run.settings).read_bytes())["nodes"].values()
     models = {node["name"] for node in nodes if node["resource_type"] == "model"}
+    models -= {name for name in models if name.startswith("int_")}
     assert {task.split(".")[2] for task, _ in states if task.count(".") == 2} == models
 
 
@@ -173,7 +185,7 @@ def test_events_tell_what_came(run: WholeRun) -> None:
         datetime.fromisoformat(treatment["created_at"]).timestamp() * 1000 for treatment in run.treatments
     ]
     values = [entry["sgv"] for entry in run.entries if entry["type"] == "sgv" and 20 <= entry["sgv"] <= 600]
-    came = len(run.entries) + len(run.treatments)
+    came = len(run.entries) + len(run.treatments) + len(profiles(NOW))
     key, raw = events["nightscout_raw"]
     assert key == DAY.date().isoformat()
     assert raw == {
@@ -187,14 +199,12 @@ def test_events_tell_what_came(run: WholeRun) -> None:
         "last_instant": _iso(max(instants)),
         "mean_glucose_mg_dl": pytest.approx(sum(values) / len(values)),
         "windows": [
-            {
-                "site_id": "home",
-                "collection": collection,
-                "count": 1,
-                "start": raw["windows"][0]["start"],
-                "end": raw["windows"][0]["end"],
-            }
-            for collection in ("entries", "treatments")
+            {"site_id": "home", "collection": collection, "count": 1, "start": start, "end": end}
+            for collection, start, end in (
+                ("entries", raw["windows"][0]["start"], raw["windows"][0]["end"]),
+                ("profile", "1970-01-01T00:00:00.000Z", raw["windows"][1]["end"]),
+                ("treatments", raw["windows"][0]["start"], raw["windows"][0]["end"]),
+            )
         ],
         "left_out": [],
     }
@@ -225,6 +235,7 @@ def test_no_file_holds_a_secret(run: WholeRun) -> None:
     secrets = {
         "the site's": SECRET.encode(),
         "the site's, hashed": hashlib.sha1(SECRET.encode()).hexdigest().encode(),  # noqa: S324 (its own rule)
+        "of a profile, to push messages with": PUSH_TOKEN.encode(),
         "the reader's of Postgres": reader(run.settings).password.encode(),
     }
     own = home / "postgres"

@@ -1,5 +1,6 @@
 """One lake with every site of the tests, built once."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
@@ -32,8 +33,10 @@ def lake(dbt: Dbt, test_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     _add_traces(raw, test_data)
     _add_exports(raw, test_data)
     _add_changing_zones(raw, test_data)
+    _add_days_of_changes(raw, test_data)
     _add_traveller(raw)
     _add_faults(raw)
+    _add_sparse_sites(raw)
     raw.site("demo", ("Etc/UTC", SINCE_EVER, None), through="2024-01-02", is_demo=True)
     raw.entry("demo", "simulated", instant("2024-01-01 12:00"), 100)
     raw.treatment("demo", "simulated", instant("2024-01-01 12:00"), insulin=1.0)
@@ -80,6 +83,8 @@ def _add_exports(raw: Raw, test_data: Path) -> None:
                 direction=entry.get("direction"),
                 device=entry.get("device"),
             )
+        _add_profiles(raw, test_data, site_id)
+        _add_device_status(raw, test_data, site_id)
         for treatment in export(test_data, site_id, "treatments"):
             raw.treatment(
                 site_id,
@@ -94,7 +99,23 @@ def _add_exports(raw: Raw, test_data: Path) -> None:
                 duration_minutes=treatment.get("duration"),
                 absolute=treatment.get("absolute"),
                 rate=treatment.get("rate"),
+                entered_by=treatment.get("enteredBy"),
+                payload=json.dumps(treatment),
             )
+
+
+def _add_device_status(raw: Raw, test_data: Path, site_id: str) -> None:
+    for report in export(test_data, site_id, "devicestatus"):
+        battery = report["uploader"]["battery"]
+        raw.device_status(site_id, report["_id"], instant(report["created_at"]), uploader_battery_pct=battery)
+
+
+def _add_profiles(raw: Raw, test_data: Path, site_id: str) -> None:
+    for profile in export(test_data, site_id, "profile"):
+        (store,) = profile["store"].values()
+        segments = [(segment["timeAsSeconds"], segment["value"]) for segment in store["basal"]]
+        zone = store["timezone"]
+        raw.profile(site_id, profile["_id"], instant(profile["startDate"]), *segments, zone=zone)
 
 
 def _add_changing_zones(raw: Raw, test_data: Path) -> None:
@@ -103,6 +124,23 @@ def _add_changing_zones(raw: Raw, test_data: Path) -> None:
         raw.site(site_id, (zone, SINCE_EVER, None), through="2026-12-31T17:00:00")
         raw.entry(site_id, "first", instant("2024-01-02"), 100)
         raw.entry(site_id, "last", instant("2026-12-31 12:00"), 100)
+
+
+def _add_days_of_changes(raw: Raw, test_data: Path) -> None:
+    """Both days of 2024 on which each zone changes its clocks, with a reading in every slot."""
+    changes = [row for row in oracle(test_data, "dst_days") if row["local_date"] < "2025"]
+    for zone in sorted({row["tz"] for row in changes}):
+        raw.site(clocks_of(zone), (zone, SINCE_EVER, None), through="2024-12-01")
+    for row in changes:
+        at = instant(row["utc_start"])
+        while at < instant(row["utc_end"]):
+            raw.entry(clocks_of(row["tz"]), at.isoformat(), at, 110, direction="Flat")
+            at += timedelta(minutes=5)
+
+
+def clocks_of(zone: str) -> str:
+    """The site of the zone that has readings on its days of changes."""
+    return f"clocks-{zone.lower().replace('/', '-')}"
 
 
 def _add_traveller(raw: Raw) -> None:
@@ -118,6 +156,12 @@ def _add_traveller(raw: Raw) -> None:
     while at < instant("2024-06-25T10:00:00"):
         raw.entry("traveller", at.isoformat(), at, 110, direction="Flat")
         at += timedelta(minutes=5)
+    # Of Honolulu's last whole day, to 10:00 of the 30th (UTC): the first read held one entry, not the other.
+    last_day, read_at = instant("2024-06-29T20:00:00"), instant("2024-07-01")
+    whole = {"window_start": instant("2024-06-29T10:00:00"), "fetched_at": read_at}
+    raw.outcome("traveller", "entries", "2024-06-30T10:00:00", **whole)
+    raw.entry("traveller", "in time", last_day, 5, first_seen_at=read_at)
+    raw.entry("traveller", "late", last_day, 5, first_seen_at=read_at + timedelta(days=1))
 
 
 def _add_faults(raw: Raw) -> None:
@@ -130,5 +174,41 @@ def _add_faults(raw: Raw) -> None:
     raw.entry("faults", "untyped", noon + timedelta(hours=1), 120, type=None)
     raw.entry("faults", "gone", noon + timedelta(hours=2), 120, deleted_at=noon)
     raw.entry("faults", "too late", instant("2024-03-02T11:02:00"), 150)
+    raw.entry("faults", "calibration", noon + timedelta(hours=1), None, type="cal")
+    raw.quarantined("faults", "dated", noon)
+    raw.quarantined("faults", "undated", None, window_start=instant("2024-02-28T23:00:00"))
+    raw.quarantined("faults", "resolved", noon, resolved_at=noon)
+    raw.quarantined("faults", "treatment", noon, collection="treatments")
     raw.treatment("faults", "broken", noon, payload='{"insulinType": NaN', insulin=2.0, event_type="Bolus")
+    raw.treatment("faults", "no amount", noon, insulin=1e300, carbs=1e300, event_type="Bolus")
+    raw.treatment("faults", "no rate", noon, absolute=1e300, duration_minutes=1e300, event_type="Temp Basal")
+    raw.treatment(
+        "faults",
+        "switch",
+        noon + timedelta(hours=1),
+        event_type="Profile Switch",
+        duration_minutes=60.0,
+        basal_schedule='[{"start_seconds":0,"units_per_hour":1.5}]',
+    )
+    half = {"percent": -50.0, "duration_minutes": 30.0}
+    raw.treatment("faults", "half", noon + timedelta(minutes=75), event_type="Temp Basal", **half)
     raw.treatment("faults", "gone", noon, insulin=3.0, deleted_at=noon)
+    raw.treatment(
+        "faults",
+        "without end",
+        noon + timedelta(hours=20),
+        event_type="Profile Switch",
+        duration_minutes=1e300,
+        basal_schedule='[{"start_seconds":0,"units_per_hour":1},{"start_seconds":39600,"units_per_hour":1e24}]',
+    )
+    no_number = {"percent": 1e300, "duration_minutes": 30.0}
+    raw.treatment("faults", "no percentage", noon + timedelta(hours=21), event_type="Temp Basal", **no_number)
+
+
+def _add_sparse_sites(raw: Raw) -> None:
+    """One without readings, one with those of a meter alone."""
+    at = instant("2024-03-01T12:00:00")
+    for site_id in ("only-treatments", "only-meter"):
+        raw.site(site_id, ("Etc/UTC", SINCE_EVER, None), through="2024-03-02T12:00:00")
+    raw.treatment("only-treatments", "meal", at, event_type="Meal Bolus", insulin=2.0, carbs=30.0)
+    raw.entry("only-meter", "meter", at, None, type="mbg", mbg=120.0)

@@ -57,6 +57,7 @@ class Raw:
                 target_set="standard",
                 is_demo=is_demo,
                 origin="https://example.org",
+                display_units="mg/dL",
             )
         if through is not None:
             for collection in ("entries", "treatments"):
@@ -84,10 +85,45 @@ class Raw:
         facts: Row = {"type": "sgv", "sgv": sgv, "date": at.timestamp() * 1000, "reading_at": at}
         self._document("glucose_entries", site_id, document_id, facts | changes)
 
+    def quarantined(self, site_id: str, payload_hash: str, at: datetime | None, **changes: Any) -> None:
+        """An entry that was refused, with its instant where it has a usable one."""
+        facts: Row = {
+            "site_id": site_id,
+            "collection": "entries",
+            "payload_hash": payload_hash,
+            "document": "{}",
+            "reasons": "no sgv",
+            "window_start": _READ_AT - timedelta(days=1),
+            "window_end": _READ_AT,
+            "read_id": "read",
+            "run_id": "run",
+            "first_seen_at": _READ_AT,
+            "document_at": at,
+        }
+        self._add("quarantine", **(facts | changes))
+
     def treatment(self, site_id: str, document_id: str, at: datetime, **changes: Any) -> None:
         """A treatment whose created_at is its instant, unless changed."""
         facts: Row = {"created_at": at.isoformat(), "treated_at": at}
         self._document("treatments", site_id, document_id, facts | changes)
+
+    def profile(
+        self, site_id: str, document_id: str, at: datetime, *basal: tuple[int, float | None], **changes: Any
+    ) -> None:
+        """A profile with these segments: second of the day and units per hour."""
+        schedule = [{"start_seconds": start, "units_per_hour": rate} for start, rate in basal]
+        facts: Row = {
+            "start_date": at.isoformat(),
+            "valid_from_at": at,
+            "profile_name": "Default",
+            "basal_schedule": json.dumps(schedule),
+        }
+        self._document("profiles", site_id, document_id, facts | changes)
+
+    def device_status(self, site_id: str, document_id: str, at: datetime, **changes: Any) -> None:
+        """A report of a loop, unless changed."""
+        facts: Row = {"created_at": at.isoformat(), "reported_at": at, "loop_state": "looping"}
+        self._document("device_status", site_id, document_id, facts | changes)
 
     def write(self, path: Path) -> None:
         """Create the lake file with schema raw."""
@@ -188,7 +224,7 @@ class Dbt:
 
     def compiled(self, model: str, target: str = "embedded") -> str:
         """The SQL of a model as the last command left it."""
-        (path,) = (self.home / target / "compiled" / "glucose" / "models").glob(f"*/{model}.sql")
+        (path,) = (self.home / target / "compiled" / "glucose" / "models").rglob(f"{model}.sql")
         return path.read_text()
 
     def build(self, lake: Path, *arguments: str) -> dbtRunnerResult:

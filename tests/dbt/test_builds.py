@@ -24,7 +24,7 @@ def empty_lake(dbt: Dbt, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Raw().write(path)
     result = dbt.build(path)
     unit_tests = [each for each in result.result if each.node.resource_type == "unit_test"]
-    assert len(unit_tests) >= 48
+    assert len(unit_tests) >= 64
     assert {each.status for each in unit_tests} == {"pass"}
     return path
 
@@ -109,6 +109,29 @@ def test_a_lone_demo_site_is_shown(dbt: Dbt, tmp_path: Path) -> None:
         assert rows_of(connection, query) == [{"site_id": "demo", "entry_id": "simulated"}]
 
 
+def test_amounts_beyond_reason_stop_nobody(dbt: Dbt, tmp_path: Path) -> None:
+    """What one uploader got wrong is no reason for the other sites to wait."""
+    raw = Raw()
+    raw.site("extreme", ("Etc/UTC", SINCE_EVER, None), through="2024-01-04")
+    raw.entry("extreme", "reading", instant("2024-01-01 12:00"), 100)
+    raw.treatment(
+        "extreme", "none", instant("2024-01-02 09:00"), event_type="Bolus", insulin=1e-20, carbs=1e-20
+    )
+    for number, units in enumerate((0.1, 999_999.7, 333_333.3)):
+        at = instant(f"2024-01-01 0{number}:00")
+        raw.treatment("extreme", f"bolus {number}", at, event_type="Bolus", insulin=units)
+    flood = {"absolute": 900_000.3, "duration_minutes": 1440.0}
+    raw.treatment("extreme", "flood", instant("2024-01-01 07:07"), event_type="Temp Basal", **flood)
+    raw.write(tmp_path / "lake.duckdb")
+    dbt.build(tmp_path / "lake.duckdb", "--exclude-resource-type", "unit_test")
+    with opened(tmp_path / "lake.duckdb") as connection:
+        query = "select total_insulin_units > 1e7 as is_flood, bolus_count from marts.mrt_treatments_daily"
+        assert rows_of(connection, f"{query} order by treatment_date")[:2] == [
+            {"is_flood": True, "bolus_count": 3},
+            {"is_flood": False, "bolus_count": 1},
+        ]
+
+
 def test_every_data_test_can_fail(dbt: Dbt, lake_copy: Path) -> None:
     """All tables doubled, a reading and a day of nowhere added: no test may still pass."""
     with duckdb.connect(lake_copy) as connection:
@@ -117,7 +140,12 @@ def test_every_data_test_can_fail(dbt: Dbt, lake_copy: Path) -> None:
             "insert into gold.fct_daily_glucose_metrics by name select 'nowhere' as site_id,"
             " date '1999-01-01' as reading_date"
         )
-        for schema, table in [*connection.execute(TABLES).fetchall(), ("raw", "glucose_entries")]:
+        for schema, table in [
+            *connection.execute(TABLES).fetchall(),
+            ("raw", "glucose_entries"),
+            ("raw", "profiles"),
+            ("raw", "device_status"),
+        ]:
             connection.execute(f"insert into {schema}.{table} from {schema}.{table}")
         for table in ("sites", "treatments", "treatments"):
             connection.execute(f"insert into raw.{table} from raw.{table}")
@@ -130,7 +158,7 @@ def test_every_data_test_can_fail(dbt: Dbt, lake_copy: Path) -> None:
 def test_freshness_is_the_last_successful_read(dbt: Dbt, tmp_path: Path, age_hours: int, status: str) -> None:
     now = datetime.now(UTC)
     raw = Raw()
-    for collection in ("entries", "treatments"):
+    for collection in ("entries", "treatments", "profile"):
         raw.outcome("home", collection, "2024-01-01", fetched_at=now - timedelta(hours=age_hours))
         raw.outcome("home", collection, "2024-01-01", fetched_at=now, status="failed")
         raw.outcome("home", collection, "2024-01-01", fetched_at=now, kind="look_up")
@@ -140,4 +168,5 @@ def test_freshness_is_the_last_successful_read(dbt: Dbt, tmp_path: Path, age_hou
     assert found == {
         "glucose_entries": status,
         "treatments": status,
+        "profiles": status,
     }

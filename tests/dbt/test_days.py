@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from tests.dbt.conftest import ZONES_OF_EXPORTS
+from tests.dbt.conftest import ZONES_OF_EXPORTS, clocks_of
 from tests.dbt.glucose_lake import SINCE_EVER, Dbt, Raw, by_key, instant, opened, oracle, rows_of
 
 
@@ -24,6 +24,45 @@ def test_days_with_a_change_of_clocks(connection: duckdb.DuckDBPyConnection, tes
         assert day["slot_count"] == day["expected_count"] == int(row["slots_5min"]), row
         assert day["day_start_at"] == instant(row["utc_start"])
         assert day["day_end_at"] == instant(row["utc_end"])
+
+
+def test_readings_of_repeated_and_skipped_hours(
+    connection: duckdb.DuckDBPyConnection, test_data: Path
+) -> None:
+    """On days with a reading in every slot: each counts, in the hour that a clock on the wall shows."""
+    hours = by_key(
+        rows_of(connection, "select * from lake.gold.mrt_glucose_readings"),
+        "site_id",
+        "reading_date",
+        "hour_of_day",
+    )
+    metrics = by_key(
+        rows_of(connection, "select * from lake.gold.fct_daily_glucose_metrics"), "site_id", "reading_date"
+    )
+    profile = "select * from lake.marts.mrt_glucose_agp where period_days = 365"
+    bins = by_key(rows_of(connection, profile), "site_id", "bin_start_minute")
+    shown: dict[tuple[str, int], int] = {}
+    for row in oracle(test_data, "dst_days"):
+        if row["local_date"] >= "2025":
+            continue
+        site_id, day, at = clocks_of(row["tz"]), date.fromisoformat(row["local_date"]), row["utc_start"]
+        assert metrics[site_id, day]["reading_count"] == int(row["slots_5min"])
+        assert metrics[site_id, day]["coverage_pct"] == 100
+        clock = [
+            (instant(at) + number * timedelta(minutes=5)).astimezone(ZoneInfo(row["tz"]))
+            for number in range(int(row["slots_5min"]))
+        ]
+        assert {each.date() for each in clock} == {day}
+        for hour in range(24):
+            wanted = sum(each.hour == hour for each in clock)
+            assert hours.get((site_id, day, hour), {"reading_count": 0})["reading_count"] == wanted
+        for each in clock:
+            key = site_id, (60 * each.hour + each.minute) // 15 * 15
+            shown[key] = shown.get(key, 0) + 1
+    of_clocks = {key: row["reading_count"] for key, row in bins.items() if key[0].startswith("clocks-")}
+    assert of_clocks == shown
+    # a quarter hour that is on the clock on both days, three times in all, and once only
+    assert {6, 9, 3} == set(shown.values())
 
 
 def test_all_other_days_have_288_slots(connection: duckdb.DuckDBPyConnection, test_data: Path) -> None:

@@ -100,6 +100,20 @@ def test_basal_insulin_never_overlaps(connection: duckdb.DuckDBPyConnection, tes
     assert compared == 4
 
 
+def test_scheduled_basal_equals_the_export(connection: duckdb.DuckDBPyConnection, test_data: Path) -> None:
+    query = "select * from lake.bronze.stg_profiles"
+    found = by_key(rows_of(connection, query), "site_id", "profile_id", "segment_start_seconds")
+    expected = {
+        (site_id, profile["_id"], segment["timeAsSeconds"]): segment["value"]
+        for site_id in ZONES_OF_EXPORTS
+        for profile in export(test_data, site_id, "profile")
+        for segment in profile["store"]["Default"]["basal"]
+    }
+    assert {key: row["basal_units_per_hour"] for key, row in found.items()} == expected
+    (japan,) = {row["zone"] for (site_id, *_), row in found.items() if site_id == "patient_j"}
+    assert japan == "Japan"
+
+
 def unique(treatments: list[Row]) -> list[Row]:
     names = ("created_at", "eventType", "insulin", "carbs", "absolute", "rate", "duration")
     return list({tuple(each.get(name) for name in names): each for each in treatments}.values())

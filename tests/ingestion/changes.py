@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from include.nightscout.windows import Collection
-from tests.ingestion.model import HOUR, START, Document, FakeSite, entry, treatment, window_of
+from include.nightscout.windows import Collection, iso_milliseconds
+from tests.ingestion.model import FILTER_FIELD, HOUR, MAKE, START, Document, FakeSite, window_of
 from tests.nightscout.site_filter import selects
 
 HOURS = 48
@@ -48,7 +48,7 @@ class Changes:
         return self.site.documents[self.collection].get(f"d{number:02}")
 
     def put(self, number: int, hour: int, value: int) -> None:
-        make = entry if self.collection is Collection.ENTRIES else treatment
+        make = MAKE[self.collection]
         self.site.put(make(f"d{number:02}", START + hour * HOUR, value), collection=self.collection)
 
     def put_many(self, first: int, count: int, hour: int) -> None:
@@ -72,7 +72,8 @@ class Changes:
         if document and self.collection is Collection.ENTRIES:
             self._change(number, sgv="x")
         elif document:
-            self._change(number, created_at=f"{document['created_at'][:14]}99")
+            name = FILTER_FIELD[self.collection]
+            self._change(number, **{name: f"{document[name][:14]}99"})
 
     def spoil_many(self, first: int, count: int) -> None:
         for number in range(first, first + count):
@@ -91,7 +92,12 @@ class Changes:
     def prune(self, hour: int) -> None:
         old = window_of(-1, max(hour, 0), self.collection)
         documents = self.site.documents[self.collection]
-        for identifier in [each for each, document in documents.items() if selects(old, document)]:
+        if self.collection.is_read_whole:
+            end = iso_milliseconds(old.end)
+            pruned = [each for each, document in documents.items() if document["startDate"] < end]
+        else:
+            pruned = [each for each, document in documents.items() if selects(old, document)]
+        for identifier in pruned:
             del documents[identifier]
 
     def _change(self, number: int, **fields: Any) -> None:

@@ -12,9 +12,17 @@ from fsspec.implementations.local import LocalFileSystem
 from include.ingestion.stage import Stage, StagedRead
 from include.nightscout.client import Answer
 from include.nightscout.windows import Collection, Window
+from tests.ingestion.model import FakeSite, Lake, write_parquet
 
 FETCHED_AT = datetime(2026, 6, 1, 12, tzinfo=UTC)
 StageDocuments = Callable[..., StagedRead]
+
+
+@pytest.fixture
+def lake(tmp_path: Path, home: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Lake:
+    """A lake of the one site that the module calls `home`."""
+    monkeypatch.setattr("include.ingestion.stage.load_parquet", write_parquet)
+    return Lake(tmp_path, home)
 
 
 @pytest.fixture

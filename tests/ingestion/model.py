@@ -24,15 +24,25 @@ from include.lakehouse import Branch, open_lakehouse
 from include.nightscout.client import Answer
 from include.nightscout.connections import Credentials
 from include.nightscout.sites import Site
-from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
+from include.nightscout.windows import EPOCH, Collection, Window, iso_milliseconds, milliseconds
 from include.nightscout.zones import ZoneValidity
 from include.schemas import RAW_TABLES
 from include.settings import Settings
 
 START = datetime(2024, 10, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-FILTER_FIELD = {Collection.ENTRIES: "date", Collection.TREATMENTS: "created_at"}
-TABLE = {Collection.ENTRIES: "glucose_entries", Collection.TREATMENTS: "treatments"}
+FILTER_FIELD = {
+    Collection.ENTRIES: "date",
+    Collection.TREATMENTS: "created_at",
+    Collection.PROFILES: "startDate",
+    Collection.DEVICE_STATUS: "created_at",
+}
+TABLE = {
+    Collection.ENTRIES: "glucose_entries",
+    Collection.TREATMENTS: "treatments",
+    Collection.PROFILES: "profiles",
+    Collection.DEVICE_STATUS: "device_status",
+}
 
 Document = dict[str, Any]
 
@@ -67,6 +77,31 @@ def treatment(identifier: str, at: datetime, insulin: Any = 1, **more: Any) -> D
     }
 
 
+def profile(identifier: str, at: datetime, rate: Any = 1, **more: Any) -> Document:
+    """A profile with one basal rate, in U/h."""
+    store = {"Default": {"basal": [{"time": "00:00", "value": rate, "timeAsSeconds": 0}], "units": "mg/dl"}}
+    return {
+        "_id": identifier,
+        "startDate": iso_milliseconds(at),
+        "defaultProfile": "Default",
+        "store": store,
+        **more,
+    }
+
+
+def device_status(identifier: str, at: datetime, iob: Any = 1, **more: Any) -> Document:
+    """A report of a loop with this insulin on board, in units."""
+    return {"_id": identifier, "created_at": iso_milliseconds(at), "loop": {"iob": {"iob": iob}}, **more}
+
+
+MAKE = {
+    Collection.ENTRIES: entry,
+    Collection.TREATMENTS: treatment,
+    Collection.PROFILES: profile,
+    Collection.DEVICE_STATUS: device_status,
+}
+
+
 @dataclass
 class FakeSite:
     """Answers what a real site would: filters compare numbers with numbers and text with text."""
@@ -90,14 +125,15 @@ class FakeSite:
 
     def read_window(self, window: Window) -> Answer:
         self._check()
+        name = FILTER_FIELD[window.collection]
         start, end = _bounds(window.collection, window.start), _bounds(window.collection, window.end)
         found = [
             document
             for document in self.documents[window.collection].values()
-            if _is_comparable(window.collection, value := document.get(FILTER_FIELD[window.collection]))
-            and start <= value < end
+            if window.collection is Collection.PROFILES
+            or (_is_comparable(window.collection, value := document.get(name)) and start <= value < end)
         ]
-        found.sort(key=lambda document: document[FILTER_FIELD[window.collection]], reverse=True)
+        found.sort(key=lambda document: document.get(name, ""), reverse=True)
         return self._answer(f"/api/v1/{window.collection}.json?count=20000", found)
 
     def look_up(self, collection: Collection, document_id: str) -> Answer:
@@ -108,6 +144,8 @@ class FakeSite:
 
     def has_older(self, collection: Collection, before: datetime) -> bool:
         self._check()
+        if collection is Collection.PROFILES:
+            return False
         self.asked_older += 1
         bound = _bounds(collection, before)
         values = [document.get(FILTER_FIELD[collection]) for document in self.documents[collection].values()]
@@ -138,7 +176,9 @@ def site_named(site_id: str, zone: str = "UTC", url: str | None = None) -> Site:
 def window_of(
     first_hour: float, last_hour: float, collection: Collection = Collection.ENTRIES, site_id: str = "home"
 ) -> Window:
-    """Hours after START."""
+    """Hours after START; of profiles, which are read whole, from 1970 on."""
+    if collection is Collection.PROFILES:
+        return Window(site_id, collection, EPOCH, START + last_hour * HOUR)
     return Window(site_id, collection, START + first_hour * HOUR, START + last_hour * HOUR)
 
 
@@ -151,14 +191,16 @@ class Lake:
         self.stage = Stage(LocalFileSystem(), f"{folder}/stage")
         self.lakehouse = open_lakehouse(Settings(_env_file=None, lakehouse_home=folder / "home"))
         self.limits = Limits(20, 20)
-        self.runs = 0
+        self.runs = 0  # number of the lease
+        self.begun = 0
         self.branch: Branch | None = None
         self.report: MergeReport | None = None
 
     def begin(self) -> Branch:
         """A new run: its branch, from main."""
         self.runs += 1
-        return self._open(f"run-{self.runs}", self.lakehouse.main_version())
+        self.begun += 1
+        return self._open(f"run-{self.begun}", self.lakehouse.main_version())
 
     def reopen(self) -> Branch:
         """The branch of this run, from its base again."""

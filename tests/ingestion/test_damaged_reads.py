@@ -11,6 +11,7 @@ from include.errors import StageError
 from include.ingestion.stage import Stage, StagedRead
 from include.ingestion.validate import validate
 from include.ingestion.validation_report import validate_reads
+from include.nightscout.windows import EPOCH, Collection, Window
 from tests.ingestion.model import START, Clock, FakeSite, Lake, entry, window_of, write_parquet
 
 HOME, OTHER = window_of(0, 24), window_of(0, 24, site_id="other")
@@ -153,5 +154,28 @@ def test_damaged_documents_are_named(
     read = stage_documents([{"_id": "a"}])
     damage(tmp_path / "stage" / "home" / "entries" / read.read_id)
     (read,) = stage.reads()
-    with pytest.raises(StageError, match=r"documents\.parquet .*remove the folder"):
+    with pytest.raises(StageError, match=r"documents\.parquet .*remove the folder") as caught:
         validate(stage, read)
+    # of a window in UTC that ends when the second day starts
+    assert str(caught.value).endswith(
+        ", or, if it is older than HEAL_DAYS, make run START=2026-05-01 END=2026-06-01"
+    )
+
+
+@pytest.mark.parametrize("damage", OF_MANIFEST)
+def test_a_damaged_manifest_is_named_with_the_days_of_its_window(
+    lake: Lake, left_over: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(left_over)
+    (broken,) = lake.stage.damaged()
+    first, last = OTHER.start.date(), OTHER.end.date()
+    assert broken.reason.endswith(f", or, if it is older than HEAL_DAYS, make run START={first} END={last}")
+
+
+def test_a_damaged_read_of_profiles_is_read_again_by_any_run(lake: Lake, tmp_path: Path) -> None:
+    window = Window("home", Collection.PROFILES, EPOCH, START)
+    lake.begin()
+    (read,) = lake.read(window)
+    no_json(folder_of(lake, read, tmp_path))
+    (broken,) = lake.stage.damaged()
+    assert broken.reason.endswith(": remove the folder, the next run reads the window again")

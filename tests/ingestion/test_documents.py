@@ -125,6 +125,7 @@ def test_a_temp_basal() -> None:
         "absolute": 0.3,
         "rate": 0.3,
         "percent": None,
+        "basal_schedule": None,
         "entered_by": "loop://iPhone",
         "is_valid": True,
         "unreadable": None,
@@ -307,6 +308,8 @@ def test_instants_of_treatments(fields: dict[str, Any], treated_at: datetime | N
         ({"duration": 30}, 30.0),
         ({"duration": "30"}, 30.0),
         ({"duration": 4.98, "durationInMilliseconds": 298800}, 4.98),
+        ({"duration": 4, "durationInMilliseconds": 298800}, 4.98),
+        ({"duration": 30, "durationInMilliseconds": 298800}, 30.0),
         ({"durationInMilliseconds": 298800}, 4.98),
         ({"duration": None, "durationInMilliseconds": 60000}, 1.0),
         ({"duration": 0}, 0.0),
@@ -353,6 +356,7 @@ def test_ids(value: Any, found: str | None) -> None:
     assert identifier(value) == found
 
 
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -98,6 +98,21 @@ def test_an_honest_merge_has_no_problems(lake: Lake) -> None:
     assert lake.problems() == []
 
 
+def test_leases_that_count_from_one_again_change_nothing(tmp_path: Path) -> None:
+    """The lake of a Postgres that is new, or was restored from an older backup."""
+    home = FakeSite(Clock())
+    home.put(entry("e01", START))
+    lake = Lake(tmp_path, home)
+    lake.run(DAY)
+    lake.runs = 0
+    home.put(entry("e02", START + HOUR))
+    lake.begin()
+    lake.read(DAY)
+    lake.merge()
+    assert lake.problems() == []
+    assert set(lake.live()) == {"e01", "e02"}
+
+
 def test_an_empty_lake_has_no_problems(tmp_path: Path) -> None:
     empty = Lake(tmp_path, FakeSite(Clock()))
     empty.begin()

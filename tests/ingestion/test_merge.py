@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +20,6 @@ from tests.ingestion.model import (
     entry,
     treatment,
     window_of,
-    write_parquet,
 )
 
 DAY = window_of(0, 24)
@@ -35,12 +33,6 @@ def home() -> FakeSite:
     site.put(*(entry(f"e{hour:02}", START + hour * HOUR) for hour in range(20)))
     site.put(entry("ancient", START - 1000 * HOUR))
     return site
-
-
-@pytest.fixture
-def lake(tmp_path: Path, home: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    monkeypatch.setattr("include.ingestion.stage.load_parquet", write_parquet)
-    return Lake(tmp_path, home)
 
 
 def counts(lake: Lake, collection: str = "entries", site_id: str = "home") -> dict[str, int]:

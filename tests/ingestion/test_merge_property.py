@@ -3,6 +3,7 @@ runs, sites that go down, merges killed at any table. After each merge raw is wh
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +15,13 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from include.errors import SourceUnavailableError
-from include.ingestion import merge as merge_module
 from include.ingestion import rounds
 from include.ingestion.collection_merge import Limits
-from include.ingestion.rounds import PartlyMergedError
+from include.ingestion.rounds import merged_whole
 from include.ingestion.stage import StagedRead
-from include.nightscout.windows import Collection, Window
+from include.nightscout.windows import DAY_COLLECTIONS, Collection, Window
 from tests.ingestion.changes import ANCIENT, DOCUMENTS, Changes, bounds, change
+from tests.ingestion.interrupted import Killed, dying_before
 from tests.ingestion.model import TABLE, Clock, Document, FakeSite, Lake, window_of, write_parquet
 from tests.ingestion.rules import Answered, Known, LeftOutByTheRules, is_bad, merge_by_the_rules
 
@@ -38,16 +39,13 @@ ends = st.sampled_from(["merge", "merge", "merge", "merge all", "fail", "fail me
 runs = st.tuples(changed, windows, changed, ends)
 
 
-class Killed(BaseException):
-    """The process is gone."""
-
-
 @dataclass
 class Expected:
     """What a collection holds after a merge, and which reads were merged."""
 
     known: dict[str, Known]
     merged: list[Answered]
+    is_left_out: bool = False
 
 
 @dataclass
@@ -87,16 +85,11 @@ class LakeHistory:
             self.lake.promote()
 
     def merge(self) -> None:
-        """As the step of a run does it: a site that has to be left out late is left out from the start."""
-        left_out: dict[str, str] = {}
-        while True:
-            try:
-                self.lake.merge(left_out=left_out)
-            except PartlyMergedError as error:
-                left_out |= error.left_out
-                self.lake.reopen()
-            else:
-                return
+        """As the step of a run does it."""
+        assert self.lake.branch is not None
+        merged_whole(
+            lambda _, left_out: self.lake.merge(left_out=left_out), self.lake.branch, self.lake.reopen
+        )
 
     def staged(self) -> list[StagedRead]:
         """What the merge will find."""
@@ -125,7 +118,10 @@ class LakeHistory:
                     self.known[site_id, of], reads, self.lake.sources[site_id], limits, merged
                 )
             except (LeftOutByTheRules, SourceUnavailableError):
-                return None
+                if of in DAY_COLLECTIONS:
+                    return None
+                found[of] = Expected(self.known[site_id, of], [], is_left_out=True)
+                continue
             found[of] = Expected(
                 outcome.known, [read for read in reads if read.read_id not in outcome.set_aside]
             )
@@ -145,26 +141,20 @@ class LakeHistory:
 
     def killed_at(self, table: str) -> None:
         """A first try is killed when it is about to write this table; the branch is opened again."""
-        write = merge_module.merge_rows
-
-        def until_killed(of: Any, *more: Any, **named: Any) -> Any:
-            if of.name()[-1] == table:
-                raise Killed
-            return write(of, *more, **named)
-
-        merge_module.merge_rows = until_killed
-        try:
+        with suppress(Killed), dying_before(table):
             self.merge()
-        except Killed:
-            pass
-        finally:
-            merge_module.merge_rows = write
         self.lake.reopen()
 
     def check(self, expected: dict[str, dict[Collection, Expected] | None]) -> None:
         assert self.lake.report is not None
         left_out = {site_id for site_id, of_site in expected.items() if of_site is None}
-        assert set(self.lake.report.left_out) == left_out
+        parts = {
+            f"{site_id} {of}"
+            for site_id, of_site in expected.items()
+            for of, each in (of_site or {}).items()
+            if each.is_left_out
+        }
+        assert set(self.lake.report.left_out) == left_out | parts
         refused = {(row["site_id"], row["collection"], row["document_id"]) for row in self.lake.quarantine()}
         for site_id, of_site in expected.items():
             for of in Collection:

@@ -1,7 +1,5 @@
 """raw.quarantine: each document once, and whether its site has a better version by now."""
 
-from pathlib import Path
-
 import pytest
 
 from include.nightscout.windows import Collection
@@ -14,7 +12,6 @@ from tests.ingestion.model import (
     entry,
     treatment,
     window_of,
-    write_parquet,
 )
 
 DAY = window_of(0, 24)
@@ -26,12 +23,6 @@ def home() -> FakeSite:
     site.put(*(entry(f"e{hour:02}", START + hour * HOUR) for hour in range(20)))
     site.put(entry("bad", START, "x"))
     return site
-
-
-@pytest.fixture
-def lake(tmp_path: Path, home: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    monkeypatch.setattr("include.ingestion.stage.load_parquet", write_parquet)
-    return Lake(tmp_path, home)
 
 
 def open_ones(lake: Lake) -> list[str]:
@@ -48,6 +39,7 @@ def test_a_document_that_cannot_be_accepted_is_kept_whole_with_its_reasons(lake:
     assert (row["window_start"], row["window_end"]) == (DAY.start, DAY.end)
     assert (row["run_id"], row["first_seen_at"], row["resolved_at"]) == ("run 1", read.fetched_at, None)
     assert '"sgv": "x"' in row["document"]
+    assert row["document_at"] == START
 
 
 def test_reading_it_again_counts_it_once_and_writes_nothing(lake: Lake) -> None:

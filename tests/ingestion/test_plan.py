@@ -13,7 +13,7 @@ from include.ingestion.plan import RunRequest, Span, plan_windows
 from include.ingestion.spans import join_spans
 from include.nightscout.connections import Credentials
 from include.nightscout.sites import Site
-from include.nightscout.windows import Collection, Window
+from include.nightscout.windows import DAY_COLLECTIONS, Collection, Window
 from include.nightscout.zones import ZoneValidity, local_date
 from include.settings import Settings
 
@@ -37,7 +37,7 @@ def midnight(zone: str, day: date) -> datetime:
 
 
 def whole(*spans: Span, site_id: str = "home") -> dict[tuple[str, Collection], list[Span]]:
-    return {(site_id, collection): list(spans) for collection in Collection}
+    return {(site_id, collection): list(spans) for collection in DAY_COLLECTIONS}
 
 
 def entries(windows: list[Window]) -> list[Span]:
@@ -242,7 +242,7 @@ def test_after_an_open_run_every_day_of_the_healed_past_is_whole(
     windows = plan_windows([site(zone)], RunRequest(), taken_at, known, settings(heal=30))
     today = local_date(site(zone).zones, taken_at)
     healed = datetime(today.year, today.month, today.day, tzinfo=ZoneInfo(zone)) - 30 * DAY
-    for collection in Collection:
+    for collection in DAY_COLLECTIONS:
         read = [(w.start, w.end) for w in windows if w.collection is collection]
         covered = join_spans([*known["home", collection], *read])
         # from whole days of the past, up to the last whole millisecond before now

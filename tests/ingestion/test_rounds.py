@@ -1,13 +1,10 @@
 """A long range is merged part by part and comes to the same; which parts, and what one part may not hide."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from include.ingestion import rounds
-from include.ingestion.collection_merge import Limits
 from include.ingestion.rounds import PartlyMergedError, rounds_of
 from include.lakehouse.rows import ATTEMPT
 from include.nightscout.windows import Collection
@@ -20,7 +17,6 @@ from tests.ingestion.model import (
     entry,
     treatment,
     window_of,
-    write_parquet,
 )
 
 DAYS = [window_of(first, first + 24) for first in range(0, 96, 24)]
@@ -37,16 +33,9 @@ def home() -> FakeSite:
 
 
 @pytest.fixture
-def lake(tmp_path: Path, home: FakeSite, monkeypatch: pytest.MonkeyPatch) -> Lake:
-    monkeypatch.setattr("include.ingestion.stage.load_parquet", write_parquet)
-    return Lake(tmp_path, home)
-
-
-@pytest.fixture
-def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A day a part."""
     monkeypatch.setattr(rounds, "MOST_DOCUMENTS", 30)
-    return
 
 
 def parts(lake: Lake) -> list[int]:
@@ -124,7 +113,6 @@ def test_what_moved_while_the_windows_were_read_is_looked_up_once(lake: Lake, ho
 def test_a_site_that_is_left_out_late_is_left_out_whole(lake: Lake, home: FakeSite) -> None:
     lake.run(*RANGE)
     before = lake.rows()
-    lake.limits = Limits(20, 20)
     home.put(entry("e05", START + 5 * HOUR, 99))
     home.drop(*(f"e{hour}" for hour in range(72, 96)))
     lake.begin()

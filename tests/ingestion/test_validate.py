@@ -264,10 +264,46 @@ def test_quarantined_columns(stage: Stage, stage_documents: Any) -> None:
             "document_id": "a",
             "document": json.dumps(entry(sgv="abc")),
             "reasons": "sgv is not a number: 'abc'",
+            "document_at": datetime.fromtimestamp(entry()["date"] / 1000, UTC),
             **about,
         },
-        {"row_number": 2, "document_id": None, "document": "nonsense", "reasons": "not valid JSON", **about},
+        {
+            "row_number": 2,
+            "document_id": None,
+            "document": "nonsense",
+            "reasons": "not valid JSON",
+            "document_at": None,
+            **about,
+        },
     ]
+
+
+def test_quarantined_documents_have_an_instant_only_where_it_is_usable(
+    stage: Stage, stage_documents: Any
+) -> None:
+    day = 86_400_000
+    fetched = round(FETCHED_AT.timestamp() * 1000)
+    dates: dict[str, Any] = {
+        "usable": NOON,
+        "none": None,
+        "too old": 946_684_799_999,
+        "old": 946_684_800_000,
+        "late": fetched + day,
+        "too late": fetched + day + 1,
+    }
+    read = stage_documents(
+        [entry(_id=name, sgv="abc", date=date, dateString=None) for name, date in dates.items()]
+    )
+    validate(stage, read)
+    found = dict(quarantined_rows(stage, read).select("document_id", "document_at").iter_rows())
+    assert found == {
+        "usable": datetime.fromtimestamp(NOON / 1000, UTC),
+        "none": None,
+        "too old": None,
+        "old": datetime(2000, 1, 1, tzinfo=UTC),
+        "late": FETCHED_AT + timedelta(days=1),
+        "too late": None,
+    }
 
 
 def test_one_bad_document_never_blocks_the_others(stage: Stage, stage_documents: Any) -> None:
@@ -377,7 +413,7 @@ def test_other_documents_or_rules_are_judged_anew(
     stage.put(read, "validation.json", text)
     assert find_validation(stage, read) is None
     assert validate(stage, read) == first
-    monkeypatch.setattr(module, "RULES_VERSION", 2)
+    monkeypatch.setattr(module, "RULES_VERSION", first.rules_version + 1)
     assert find_validation(stage, read) is None
 
 
@@ -467,7 +503,7 @@ def test_the_limit_names_the_reasons() -> None:
 FIELDS = """
 _id type sgv mbg date dateString sysTime created_at direction trend device noise rssi utcOffset isValid
 mills eventType insulin carbs glucose units duration durationInMilliseconds absolute rate percent enteredBy
-timestamp
+timestamp startDate defaultProfile store basal loop openaps pump uploader
 """
 NAMES = st.sampled_from(FIELDS.split()) | st.text(max_size=4)
 VALUES = st.recursive(
@@ -505,10 +541,12 @@ def test_any_document_ends_in_exactly_one_place(
     kept = [*accepted.select("row_number", "payload").rows(), *bad.select("row_number", "document").rows()]
     assert sorted(kept) == list(enumerate(texts))
     assert all(bad["reasons"])
-    instant = "reading_at" if collection == "entries" else "treated_at"
+    instant = RAW_TABLES[COLLECTION_TABLE[collection]].instant
+    assert instant
+    earliest = datetime(1970 if collection.is_read_whole else 2000, 1, 1, tzinfo=UTC)
     for row in accepted.to_dicts():
         assert row["_id"]
-        assert datetime(2000, 1, 1, tzinfo=UTC) <= row[instant] <= FETCHED_AT + timedelta(hours=24)
+        assert earliest <= row[instant] <= FETCHED_AT + timedelta(hours=24)
         assert not (row.get("type") == "sgv" and row["sgv"] is None)
     validated = RAW_TABLES[COLLECTION_TABLE[collection]].schema
     assert all(accepted[name].null_count() == 0 for name in ("_id", instant, "payload", "content_hash"))

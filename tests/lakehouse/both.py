@@ -4,6 +4,8 @@ import pytest
 import requests
 
 from include.lakehouse.nessie.api import BRANCH, Nessie
+from include.lakehouse.nessie.stage_files import StageFiles
+from include.serving.postgres import ensure
 from include.settings import Settings
 from include.stack.connection import lake_connection
 
@@ -22,7 +24,14 @@ def nessie_of(settings: Settings) -> Nessie:
 
 
 def empty(settings: Settings) -> None:
-    """Forget all branches and tags of the stack's Nessie, and everything on main."""
+    """Forget what earlier tests left on the stack: branches, tags, main, staged reads, what is published."""
+    lake = lake_connection(settings)
+    files = StageFiles(lake)
+    if files.exists(lake.stage):
+        files.rm(lake.stage, recursive=True)
+    with ensure(settings).transaction() as connection:
+        for schema in ("marts", "ops"):
+            connection.execute(f"drop schema if exists {schema} cascade")
     nessie = nessie_of(settings)
     for ref in nessie.references():
         if ref.name != "main":

@@ -11,6 +11,7 @@ import pytest
 
 from include.errors import BranchError, InputError, ServiceError
 from include.lakehouse import Branch, Lakehouse
+from include.lakehouse.engine import FILE
 from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.schemas import RAW_TABLES
 from tests.lakehouse.crashing import hold_open, processes, started, write_and_die
@@ -59,7 +60,6 @@ def test_dbt_sees_raw_through_the_environment_it_is_given(branch: Branch) -> Non
         "create schema marts",
         "create table marts.mean as select avg(sgv) as mean from lake.bronze.stg_glucose_entries",
     )
-    assert branch.dbt_environment()["DBT_TARGET"] == "embedded"
     assert branch.query("select mean from marts.mean").to_pylist() == [{"mean": 120.0}]
     assert branch.query("select sgv from bronze.stg_glucose_entries").to_pylist() == [{"sgv": 120.0}]
     assert branch.foreign_tables({"bronze.stg_glucose_entries", "marts.mean"}) == set()
@@ -81,6 +81,28 @@ def test_foreign_tables_are_named(branch: Branch) -> None:
     expected = {"main.notes", "scratch.look", "raw.made_by_hand", "elsewhere.table"}
     assert branch.foreign_tables({"gold.dim_date"}) == expected
     assert branch.foreign_tables({"gold.dim_sites"}) == expected | {"gold.dim_date"}
+
+
+def test_a_build_begins_without_what_models_made_before(branch: Branch) -> None:
+    branch.refresh_views()
+    made = (
+        "create view bronze.stg_sites as select * from lake.raw.sites",
+        "create table marts.mean as select range as x from range(100_000)",
+    )
+    write(
+        branch,
+        "create schema bronze",
+        "create schema marts",
+        "create table main.notes as select 1 as x",
+        *made,
+    )
+    size = (branch.dbt_folder() / FILE).stat().st_size
+    for _ in range(3):
+        branch.ready_to_build()
+        assert branch.foreign_tables(()) == {"main.notes"}
+        assert branch.query("from raw.sites").num_rows == 0
+        write(branch, *made)
+    assert (branch.dbt_folder() / FILE).stat().st_size == size
 
 
 def test_what_is_no_model_any_more_is_dropped(branch: Branch) -> None:

@@ -327,7 +327,6 @@ def _allowed() -> Callable[..., object]:
 def test_trino_sees_what_was_merged(lakehouse: Lakehouse, stack: Settings) -> None:
     branch = grow(lakehouse, "v1", views=True)
     environment = branch.dbt_environment()
-    assert environment["DBT_TARGET"] == "trino"
     assert branch.dbt_folder().is_dir()
     trino = Trino(int(environment["LAKEHOUSE_TRINO_PORT"]), environment["LAKEHOUSE_TRINO_HOST"])
     user, catalog = environment["LAKEHOUSE_TRINO_USER"], environment["LAKEHOUSE_TRINO_CATALOG"]
@@ -413,3 +412,15 @@ def test_the_survey_and_its_order(lakehouse: Lakehouse, nessie: Nessie) -> None:
     survey = Versions(nessie).survey()
     assert list(survey.promoted) == ["v1", "v2"]
     assert survey.next_moment() > max(record.promoted_at or MARCH for record in survey.records)
+
+
+@pytest.mark.parametrize("name", ["open-food", "opening-act", "promote-me", "wip_nightscout"])
+def test_names_of_our_own_branches_are_taken(lakehouse: Lakehouse, name: str) -> None:
+    promoted(lakehouse, "v1")
+    with pytest.raises(InputError, match="choose another name"):
+        lakehouse.create_branch(name)
+
+
+def test_an_empty_lake_says_so_when_it_is_asked(lakehouse: Lakehouse) -> None:
+    with pytest.raises(InputError, match="the lake is empty"):
+        lakehouse.ask("select * from marts.mrt_glucose_overview")

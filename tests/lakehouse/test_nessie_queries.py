@@ -1,14 +1,15 @@
 """Queries and copies of a lake on Nessie: exactly one state, the types of embedded, and no way to do harm."""
 
+import re
 import traceback
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pytest
-from pyiceberg.catalog import load_catalog
 
 from include.errors import InputError, PublishError, ServiceError
 from include.lakehouse import Branch, Lakehouse
@@ -18,7 +19,7 @@ from include.lakehouse.nessie.trino import PIPELINE, WORKING_CATALOG, Trino
 from include.schemas import RAW_TABLES, arrow_schema
 from include.serving.column_types import check_staged_types, published_types
 from include.serving.postgres import Postgres, ensure
-from include.settings import Settings
+from include.settings import PROJECT, Settings
 from include.stack.connection import lake_connection
 from tests.free_ports import free_port
 from tests.lakehouse.both import on_nessie
@@ -57,6 +58,7 @@ def postgres(stack: Settings) -> Postgres:
     postgres = ensure(stack)
     with postgres.transaction() as connection:
         connection.execute(f"drop schema if exists {STAGING} cascade")
+        connection.execute(f"create schema {STAGING}")
     return postgres
 
 
@@ -93,6 +95,48 @@ def test_instants_are_utc_and_parameters_are_bound(branch: Branch, monkeypatch: 
     nested = "with found as (select 1 from RAW.glucose_entries) select count(*) as n from found, raw.sites"
     branch.refresh_views()
     assert branch.query(nested).to_pylist() == [{"n": 0}]
+
+
+def test_a_person_asks_main_in_the_sql_of_trino_and_versions_in_that_of_duckdb(lakehouse: Lakehouse) -> None:
+    for name in ("v1", "v2"):
+        promoted(lakehouse, name)
+    count = "select count(*) as n, {} as n from raw.glucose_entries"
+    of_trino, of_duckdb = count.format("element_at(array[1], 1)"), count.format("list_sum([1])")
+    assert lakehouse.ask(f"-- all of them\n ({of_trino});") == (["n", "n"], [(2, 1)])
+    assert lakehouse.ask(of_duckdb, "v1") == (["n", "n"], [(1, 1)])
+    with pytest.raises(InputError, match=r"cannot be answered: .*list_sum"):
+        lakehouse.ask(of_duckdb)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"drop table {WORKING_CATALOG}.raw.glucose_entries",
+        f"insert into {WORKING_CATALOG}.raw.sites select * from raw.sites",
+        f"explain analyze delete from {WORKING_CATALOG}.raw.glucose_entries",
+        f"/* select */ delete from {WORKING_CATALOG}.raw.glucose_entries",
+        "selected",
+        "",
+    ],
+)
+def test_a_person_can_change_nothing(lakehouse: Lakehouse, sql: str) -> None:
+    promoted(lakehouse, "v1")
+    with pytest.raises(InputError, match="only a single query"):
+        lakehouse.ask(sql)
+
+
+def test_an_answer_is_of_one_version(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    promoted(lakehouse, "v1")
+    ask = Trino.ask
+
+    def promoting_meanwhile(trino: Trino, sql: str, catalog: str) -> object:
+        answer = ask(trino, sql, catalog)
+        if lakehouse.main_version() == "v1":
+            promoted(lakehouse, "v2")
+        return answer
+
+    monkeypatch.setattr(Trino, "ask", promoting_meanwhile)
+    assert lakehouse.ask("select count(*) as n from raw.glucose_entries") == (["n"], [(2,)])
 
 
 def test_large_results_come_in_parts(branch: Branch) -> None:
@@ -214,33 +258,34 @@ def test_files_that_are_gone_are_told(lakehouse: Lakehouse, branch: Branch, stac
         list(reader.tables(gone, "from raw.sites", (), 10))
 
 
-def test_analysts_read_main_with_duckdb_and_a_version_with_pyiceberg(
-    lakehouse: Lakehouse, stack: Settings
+@pytest.mark.parametrize(
+    ("number", "reference"),
+    [(0, "main"), (1, "main"), (1, "v1"), (1, "idea")],
+    ids=["duckdb", "pyiceberg", "pyiceberg at a version", "pyiceberg on a branch"],
+)
+def test_the_snippets_of_the_page_read_the_lake(
+    lakehouse: Lakehouse,
+    stack: Settings,
+    number: int,
+    reference: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """As they stand; but DuckDB takes its extensions from where ours are, since there may be no internet."""
     promoted(lakehouse, "v1")
     promoted(lakehouse, "v2")
-    lake = lake_connection(stack)
+    lakehouse.create_branch("idea")
     configuration = engine_configuration(extension_directory(stack.lakehouse_home))
-    with duckdb.connect(config=configuration) as connection:
-        for statement in (
-            "load avro; load httpfs; load iceberg",
-            f"""create secret (type s3, key_id '{lake.access_key_id}', secret '{lake.secret_access_key}',
-                endpoint '{lake.s3_endpoint.removeprefix("http://")}', url_style 'path', use_ssl false,
-                region 'us-east-1')""",
-            f"""attach '' as lake (type iceberg, endpoint '{lake.nessie_uri}/iceberg',
-                authorization_type 'none', access_delegation_mode 'none')""",
-        ):
-            connection.execute(statement)
-        assert connection.execute("select count(*) from lake.raw.glucose_entries").fetchall() == [(2,)]
-    catalog = load_catalog(
-        "lake",
-        type="rest",
-        uri=f"{lake.nessie_uri}/iceberg/v1",
-        **{
-            "s3.endpoint": lake.s3_endpoint,
-            "s3.access-key-id": lake.access_key_id,
-            "s3.secret-access-key": lake.secret_access_key,
-            "s3.region": "us-east-1",
-        },
-    )
-    assert catalog.load_table("raw.glucose_entries").scan().to_arrow()["_id"].to_pylist() == ["v1"]
+    monkeypatch.setattr("duckdb.connect", partial(duckdb.connect, config=configuration))
+    page = (PROJECT / "docs" / "the-lake-on-trino.md").read_text()
+    snippet = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[number]
+    lake = lake_connection(stack)
+    names = {
+        "REFERENCE": reference,
+        "NESSIE": lake.nessie_uri,
+        "S3_HOST_AND_PORT": lake.s3_endpoint.removeprefix("http://"),
+        "KEY_ID": lake.access_key_id,
+        "SECRET_KEY": lake.secret_access_key,
+    }
+    exec(snippet, names)  # noqa: S102 (it is our own)
+    assert capsys.readouterr().out.strip("[](),\n") == ("1" if reference == "v1" else "2")

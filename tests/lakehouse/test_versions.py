@@ -264,6 +264,18 @@ def test_a_sweep_keeps_seven_versions_and_one_a_day() -> None:
     assert kept == last_seven | {"2d23", "3d23", "4d23", "5d23", "6d23"} | {"9d05"}
 
 
+def test_where_versions_are_names_all_of_a_week_stay_and_one_of_each_day_before() -> None:
+    now = datetime(2025, 6, 10, 0, 30, tzinfo=UTC)
+    hours = [
+        Record(f"{days}d{hour:02}", (), None, at, at)
+        for days, hour in SPREAD
+        for at in [datetime(2025, 6, 10 - days, hour, tzinfo=UTC)]
+    ]
+    kept = kept_names(hours, "0d00", (), timedelta(0), now, keep_all_since=now - timedelta(days=7))
+    week = {record.name for record in hours if record.opened_at >= datetime(2025, 6, 3, 0, 30, tzinfo=UTC)}
+    assert kept == week | {"7d23", "8d23", "9d23"}
+
+
 # Every hour of the nine days before 10 June 2025, and its first one.
 SPREAD = [(0, 0), *((days, hour) for days in range(1, 10) for hour in range(24))]
 
@@ -277,6 +289,26 @@ def test_a_sweep_takes_branches_that_nobody_uses(lakehouse: Lakehouse) -> None:
     swept = lakehouse.sweep(in_use={"running"}, branch_age=timedelta(0))
     assert swept.branches == ("failed",)
     assert readings(lakehouse, "running") == {"v1", "running"}
+
+
+@on_both
+def test_a_branch_made_by_hand_stays_until_it_is_dropped(lakehouse: Lakehouse) -> None:
+    with pytest.raises(InputError, match="the lake is empty"):
+        lakehouse.create_branch("idea")
+    promoted(lakehouse, "v1")
+    lakehouse.create_branch("idea")
+    for taken in ("idea", "v1"):
+        with pytest.raises(InputError, match=f"{taken} already: choose another name"):
+            lakehouse.create_branch(taken)
+    with pytest.raises(InputError, match="cannot name a branch"):
+        lakehouse.create_branch("main")
+    promoted(lakehouse, "v2")
+    lakehouse.sweep(branch_age=timedelta(0), file_grace=timedelta(0))
+    assert [branch.name for branch in lakehouse.branches() if not branch.is_promoted] == ["idea"]
+    assert readings(lakehouse, "idea") == {"v1"}
+    assert readings(lakehouse) == {"v1", "v2"}
+    lakehouse.drop_branch("idea")
+    assert [branch.name for branch in lakehouse.branches() if not branch.is_promoted] == []
 
 
 def test_a_sweep_keeps_open_branches_in_use_and_their_bases() -> None:

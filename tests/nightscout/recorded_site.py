@@ -14,14 +14,18 @@ Listed = list[dict[str, Any]]
 
 @dataclass
 class RecordedSite:
-    """Answers reads of entries and treatments. `text_ids` are stored as text, all others as ObjectIds."""
+    """Answers reads of its documents. `text_ids` are stored as text, all others as ObjectIds."""
 
     entries: Listed = field(default_factory=list)
     treatments: Listed = field(default_factory=list)
+    profile: Listed = field(default_factory=list)
+    devicestatus: Listed = field(default_factory=list)
     text_ids: set[str] = field(default_factory=set)
 
     def __call__(self, request: Request) -> Reply:
-        name = re.fullmatch(r"/api/v1/(entries|treatments)\.json", request.path)
+        if request.path == "/api/v1/profile.json":
+            return answer(json.dumps(self.profile[: int(request.query["count"])]))
+        name = re.fullmatch(r"/api/v1/(entries|treatments|devicestatus)\.json", request.path)
         assert name, f"a site answers {request.path} with tab-separated text"
         listed: Listed = getattr(self, name[1])
         query = dict(request.query)

@@ -10,8 +10,11 @@ def selects(window: Window, document: dict[str, Any]) -> bool:
 
     Entries: `date` is a JSON number (true and false are none) of epoch milliseconds, and
     start <= date < end. Treatments: `created_at` is text, compared as text with the bounds in the form
-    `YYYY-MM-DDTHH:MM:SS.mmmZ`. A document of any other shape is selected by no window.
+    `YYYY-MM-DDTHH:MM:SS.mmmZ`. A document of any other shape is selected by no window. Profiles: every one,
+    since they are read whole.
     """
+    if window.collection is Collection.PROFILES:
+        return True
     if window.collection is Collection.ENTRIES:
         date = document.get("date")
         if not isinstance(date, int | float) or isinstance(date, bool):

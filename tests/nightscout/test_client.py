@@ -21,7 +21,14 @@ from include.nightscout.authentication import Authentication
 from include.nightscout.client import Client, open_client, read_profile_zone
 from include.nightscout.sites import Credentials, Site
 from include.nightscout.transport import Limits, Transport
-from include.nightscout.windows import Collection, Window, iso_milliseconds, milliseconds
+from include.nightscout.windows import (
+    DAY_COLLECTIONS,
+    EPOCH,
+    Collection,
+    Window,
+    iso_milliseconds,
+    milliseconds,
+)
 from include.nightscout.zones import ZoneValidity
 from tests.nightscout.conftest import NOW, Clock
 from tests.nightscout.misbehaving import (
@@ -38,6 +45,7 @@ from tests.nightscout.site_filter import selects
 from tests.nightscout.test_windows import DAY, DAY_END_MS, DAY_START_MS, TREATMENTS
 
 TOKEN = "lake-0123456789abcdef"
+PROFILES = Window("anna", Collection.PROFILES, EPOCH, DAY.end)
 NewClient = Callable[..., Client]
 FIRST_ID = "6b00fa03a98e33da1e8b66e0"
 
@@ -85,6 +93,32 @@ def test_treatments_are_asked_by_created_at_as_utc_text(
         "/api/v1/treatments.json?find[created_at][$gte]=2024-10-15T00:00:00.000Z"
         "&find[created_at][$lt]=2024-10-16T00:00:00.000Z&count=100"
     )
+
+
+def test_profiles_are_read_whole_and_without_push_tokens(
+    server: MisbehavingServer, new_client: NewClient
+) -> None:
+    """`find` is ignored by that path, and the other one sees four days."""
+    listed = [{"_id": FIRST_ID, "startDate": "1970-01-01", "deviceToken": "abc"}, {"_id": "as text"}]
+    server.replies(documents(*listed))
+    read = new_client().read_window(PROFILES)
+    (request,) = server.requests
+    assert (request.path, request.query) == ("/api/v1/profile.json", {"count": "100"})
+    assert read.request == "/api/v1/profile.json?count=100"
+    assert [json.loads(text) for text in read.documents] == [
+        {"_id": FIRST_ID, "startDate": "1970-01-01"},
+        {"_id": "as text"},
+    ]
+    assert ids(new_client().look_up(Collection.PROFILES, "as text").documents) == ["as text"]
+    assert new_client().look_up(Collection.PROFILES, "another").documents == ()
+    assert new_client().has_older(Collection.PROFILES, PROFILES.start) is False
+
+
+def test_profiles_that_fill_a_page_may_be_cut(server: MisbehavingServer, new_client: NewClient) -> None:
+    server.replies(documents(*({"_id": str(number)} for number in range(3))))
+    assert len(new_client(page_count=4).read_window(PROFILES).documents) == 3
+    with pytest.raises(SourceContractError, match="more than can be read at once"):
+        new_client(page_count=3).read_window(PROFILES)
 
 
 def test_the_default_count_is_more_than_31_days_of_five_minutes() -> None:
@@ -284,7 +318,7 @@ def test_a_look_up_that_fails_is_no_deletion(server: MisbehavingServer, new_clie
         new_client().look_up(Collection.ENTRIES, FIRST_ID)
 
 
-@pytest.mark.parametrize("collection", list(Collection))
+@pytest.mark.parametrize("collection", DAY_COLLECTIONS)
 def test_has_older(server: MisbehavingServer, new_client: NewClient, collection: Collection) -> None:
     """Trap 14: a site that prunes has nothing before the window."""
     before = DAY.start
@@ -407,7 +441,7 @@ def test_a_token_that_is_refused(server: MisbehavingServer, new_client: NewClien
     ("credentials", "advice"),
     [
         (Credentials(api_secret="wrong"), "check NIGHTSCOUT_API_SECRET, with sites.yaml the password"),
-        (Credentials(), "set NIGHTSCOUT_TOKEN or NIGHTSCOUT_API_SECRET"),
+        (Credentials(), "set NIGHTSCOUT_TOKEN or NIGHTSCOUT_API_SECRET, with sites.yaml the password"),
     ],
 )
 def test_a_refusal_names_what_to_check(

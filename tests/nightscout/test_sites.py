@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from include.connections import Fields, FindConnection, demanded, environment_connection
 from include.errors import SettingsError
 from include.nightscout.client import open_client
-from include.nightscout.connections import environment_connection, from_fields
-from include.nightscout.sites import Connection, Credentials, Site, configured_sites
+from include.nightscout.connections import site_address
+from include.nightscout.sites import Credentials, Site, configured_sites
 from include.nightscout.sites_file import read_sites_file
+from include.nightscout.windows import Collection
 from include.nightscout.zones import ZoneValidity
 from include.settings import PROJECT, Settings
 
@@ -46,15 +48,15 @@ def listing(tmp_path: Path, new_settings: Callable[..., Settings]) -> Callable[[
     return write
 
 
-def connection(connection_id: str) -> tuple[str, Credentials]:
-    return f"https://{connection_id}.example", Credentials(token=TOKEN)
+def connection(connection_id: str) -> Fields:
+    return Fields(host=f"{connection_id}.example", password=TOKEN)
 
 
 def entry(**changes: Any) -> dict[str, Any]:
     return {"id": "anna", "connection": "nightscout_anna", "zone": "Europe/Berlin"} | changes
 
 
-def message(settings: Settings, connection: Connection | None = connection) -> str:
+def message(settings: Settings, connection: FindConnection = connection) -> str:
     with pytest.raises(SettingsError) as caught:
         configured_sites(settings, connection)
     return str(caught.value)
@@ -84,6 +86,15 @@ def test_the_other_ways_to_enter_a_site(new_settings: Callable[..., Settings]) -
     assert (hashed.site_id, hashed.credentials) == ("anna", Credentials(api_secret=SECRET))
     (readable,) = configured_sites(new_settings(**common))
     assert readable.credentials == Credentials()
+
+
+def test_targets_and_units_of_the_settings(new_settings: Callable[..., Settings]) -> None:
+    common = {"nightscout_url": "https://anna.example", "nightscout_time_zone": "Europe/Berlin"}
+    (plain,) = configured_sites(new_settings(**common))
+    assert (plain.target_set, plain.display_units) == ("standard", "mg/dL")
+    chosen = {"nightscout_targets": "older_or_high_risk", "nightscout_units": "mmol/L"}
+    (site,) = configured_sites(new_settings(**common, **chosen))
+    assert (site.target_set, site.display_units) == ("older_or_high_risk", "mmol/L")
 
 
 def test_secrets_are_in_no_repr(new_settings: Callable[..., Settings]) -> None:
@@ -184,11 +195,21 @@ def test_the_id_of_the_demo_site_is_kept(
     assert "kept for the demo site" in message(listing([entry(id="demo")]))
 
 
-@pytest.mark.parametrize("setting", ["nightscout_token", "nightscout_api_secret", "nightscout_time_zone"])
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("nightscout_token", TOKEN),
+        ("nightscout_api_secret", SECRET),
+        ("nightscout_time_zone", "Europe/Berlin"),
+        ("nightscout_targets", "standard"),
+        ("nightscout_units", "mg/dL"),
+        ("nightscout_device_status", False),
+    ],
+)
 def test_companions_without_the_url_do_not_load_the_demo_site(
-    new_settings: Callable[..., Settings], setting: str
+    new_settings: Callable[..., Settings], setting: str, value: str
 ) -> None:
-    assert message(new_settings(**{setting: "Europe/Berlin"})).startswith("NIGHTSCOUT_URL is missing")
+    assert message(new_settings(**{setting: value})).startswith("NIGHTSCOUT_URL is missing")
 
 
 # ------------------------------------------------------------------------------------------- sites.yaml
@@ -196,7 +217,14 @@ def test_companions_without_the_url_do_not_load_the_demo_site(
 
 def test_listed_sites(listing: Callable[[Any], Settings]) -> None:
     moved = [{"zone": "Europe/London"}, {"zone": "America/New_York", "from": date(2024, 5, 1)}]
-    ben = {"id": "ben", "connection": "nightscout_ben", "zones": moved, "targets": "pregnancy"}
+    ben = {
+        "id": "ben",
+        "connection": "nightscout_ben",
+        "zones": moved,
+        "targets": "pregnancy",
+        "units": "mmol/L",
+        "device_status": True,
+    }
     assert configured_sites(listing([entry(), ben]), connection) == (
         Site("anna", "https://nightscout_anna.example", BERLIN, Credentials(token=TOKEN)),
         Site(
@@ -205,8 +233,23 @@ def test_listed_sites(listing: Callable[[Any], Settings]) -> None:
             (ZoneValidity("Europe/London"), ZoneValidity("America/New_York", date(2024, 5, 1))),
             Credentials(token=TOKEN),
             "pregnancy",
+            display_units="mmol/L",
+            device_status=True,
         ),
     )
+
+
+def test_device_status_is_read_where_it_is_asked_for(
+    new_settings: Callable[..., Settings], listing: Callable[[Any], Settings]
+) -> None:
+    always = (Collection.ENTRIES, Collection.TREATMENTS, Collection.PROFILES)
+    one = {"nightscout_url": "https://ns.example", "nightscout_time_zone": "Europe/Berlin"}
+    (plain,) = configured_sites(new_settings(**one))
+    (asking,) = configured_sites(new_settings(**one, nightscout_device_status=True))
+    assert plain.collections == always
+    assert asking.collections == (*always, Collection.DEVICE_STATUS)
+    listed = configured_sites(listing([entry(), entry(id="ben", device_status=True)]), connection)
+    assert [site.collections for site in listed] == [always, asking.collections]
 
 
 def test_the_example_is_valid() -> None:
@@ -229,12 +272,13 @@ def test_the_example_is_valid() -> None:
         ),
         ("- !!python/object/apply:os.getcwd []", "is no YAML"),
         ("- anna", "entry 1 must have the fields id, connection"),
-        ([entry(token=SECRET)], "unknown field token; known are id, connection, zone, zones, targets"),
+        ([entry(token=SECRET)], "unknown field token; known are id, connection, zone, zones, targets, units"),
         ([entry(zone="Europe/Berln")], "(anna): unknown time zone 'Europe/Berln'"),
         ([entry(), entry()], "lists anna more than once"),
         ([entry(connection=None)], "must name an Airflow connection"),
         ([entry(connection="https://anna.example")], "must name an Airflow connection"),
         ([entry(targets="strict")], "standard, older_or_high_risk, pregnancy"),
+        ([entry(units="mmol")], "(anna): `units` must be one of mg/dL, mmol/L"),
         ([{"id": "anna", "connection": "c"}], "either `zone`, or `zones`"),
         ([entry(zones=[{"zone": "Asia/Tokyo"}])], "either `zone`, or `zones`"),
         ([entry(zone=None)], "must be the name of an IANA zone"),
@@ -260,7 +304,7 @@ def test_listings_that_are_refused(listing: Callable[[Any], Settings], listed: A
 
 def test_a_listed_url_with_a_secret_is_refused(listing: Callable[[Any], Settings]) -> None:
     settings = listing([entry()])
-    (site,) = configured_sites(settings, lambda _: (f"https://a:{SECRET}@anna.example", Credentials()))
+    (site,) = configured_sites(settings, lambda _: Fields(host=f"https://a:{SECRET}@anna.example"))
     assert str(site.problem).startswith("site anna, connection nightscout_anna holds a secret")
     assert SECRET not in repr(site)
 
@@ -315,7 +359,7 @@ def test_connections_of_the_environment(
 ) -> None:
     text = value if isinstance(value, str) else json.dumps(value)
     monkeypatch.setenv("AIRFLOW_CONN_NIGHTSCOUT_ANNA", text)
-    assert environment_connection("nightscout_anna") == (url, credentials)
+    assert site_address(demanded(environment_connection, "nightscout_anna")) == (url, credentials)
 
 
 @pytest.mark.parametrize(
@@ -331,8 +375,8 @@ def test_connections_of_the_environment(
     ],
 )
 def test_a_password_is_a_token_when_it_looks_like_one(password: str | None, credentials: Credentials) -> None:
-    fields = from_fields(host="anna.example", schema=None, port=None, password=password)
-    assert fields == ("https://anna.example", credentials)
+    fields = Fields(host="anna.example", password=password)
+    assert site_address(fields) == ("https://anna.example", credentials)
 
 
 def test_a_listed_site_without_its_connection(

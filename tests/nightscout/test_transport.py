@@ -39,6 +39,8 @@ from tests.nightscout.misbehaving import (
 
 REQUEST = "/api/v1/entries.json?find[date][$gte]=1&count=10"
 NewTransport = Callable[..., Transport]
+PLACES = "in NIGHTSCOUT_URL, or with sites.yaml in the host of the site's connection"
+CHECK = f"check whether the site is up, and the address {PLACES}"
 
 
 def ask(transport: Transport) -> list[str]:
@@ -235,7 +237,7 @@ def test_other_statuses_are_final(
 ) -> None:
     server.replies(answer("", status=status))
     said = refusal(new_transport(), SourceContractError)
-    assert f"answers {status}: check that NIGHTSCOUT_URL" in said
+    assert f"answers {status}: check that the address {PLACES}, is that of a Nightscout site" in said
     assert len(server.requests) == 1
 
 
@@ -246,16 +248,18 @@ def test_a_redirect_to_https_is_a_setting(
     """Trap 6: plain http is answered by a redirect; following it would send the secret twice."""
     server.replies(answer("", status=status, Location="https://anna.example/api/v1/entries.json"))
     said = refusal(new_transport(), SourceContractError)
-    assert said.endswith("answers with a redirect to https: use https in NIGHTSCOUT_URL")
+    assert said.endswith(f"answers with a redirect to https: use https {PLACES}")
     assert len(server.requests) == 1
 
 
 def test_a_redirect_elsewhere_is_not_followed(server: MisbehavingServer, new_transport: NewTransport) -> None:
     server.replies(answer("", status=302, Location=f"{server.url}/elsewhere"), documents({"_id": "1"}))
-    assert "a redirect to another address" in refusal(new_transport(), SourceContractError)
+    said = refusal(new_transport(), SourceContractError)
+    assert said.endswith(f"a redirect to another address: use that one {PLACES}")
     assert len(server.requests) == 1
 
 
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize(
     ("body", "what"),
     [
@@ -302,7 +306,7 @@ def test_a_closed_port(new_transport: NewTransport, clock: Clock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     said = refusal(new_transport(url=f"http://127.0.0.1:{port}"), SourceUnavailableError)
-    assert "gave no answer (NewConnectionError): check the address in NIGHTSCOUT_URL" in said
+    assert f"gave no answer (NewConnectionError): {CHECK}" in said
     assert str(port) not in said
     assert len(clock.waits) == 4
 
@@ -313,7 +317,7 @@ def test_an_unknown_host(new_transport: NewTransport, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     said = refusal(new_transport(url="http://anna.invalid"), SourceUnavailableError)
-    assert "gave no answer (NameResolutionError): check the address in NIGHTSCOUT_URL" in said
+    assert f"gave no answer (NameResolutionError): {CHECK}" in said
     assert "invalid" not in said
 
 

@@ -31,6 +31,8 @@ from include.run.transform import ensure_manifest
 from include.serving.postgres import stop
 from include.settings import Settings
 from tests.free_ports import free_port
+from tests.postgres_fixture import embedded_settings
+from tests.stack_fixture import environment_of
 
 NOW = datetime.now(UTC)
 DAY: date = NOW.date() - timedelta(days=4)  # settled: it ended more than 48 hours ago, wherever it was
@@ -46,24 +48,19 @@ Found = TypeVar("Found")
 class LiveAirflow:
     """A lakehouse, the site it reads, and, within `service`, Airflow's UI and scheduler."""
 
-    def __init__(self, home: Path, url: str) -> None:
+    def __init__(self, url: str, lake: Settings) -> None:
         self.url = url
-        self.settings = Settings(
-            lakehouse_home=home,
-            lakehouse_postgres_port=free_port(),
-            lakehouse_airflow_port=free_port(),
-            nightscout_url=url,
-            nightscout_time_zone=DEMO_ZONE,
-            lookback_days=LOOKBACK_DAYS,
-            heal_days=0,
-            catchup_days=0,
-        )
-        names = (
-            *("lakehouse_home", "lakehouse_postgres_port", "lakehouse_airflow_port", "nightscout_url"),
-            *("nightscout_time_zone", "lookback_days", "heal_days", "catchup_days"),
-        )
-        self._set = {name.upper(): str(getattr(self.settings, name)) for name in names}
-        self._token = ""
+        own = {
+            "lakehouse_airflow_port": free_port(),
+            "nightscout_url": url,
+            "nightscout_time_zone": DEMO_ZONE,
+            "lookback_days": LOOKBACK_DAYS,
+            "heal_days": 0,
+            "catchup_days": 0,
+        }
+        self.settings = lake.model_copy(update=own)
+        self._set = environment_of(self.settings)
+        self.token = ""
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -149,24 +146,33 @@ class LiveAirflow:
             said += line
             if re.search("Airflow is ready", said) and (found := re.search(r"password: (\S+)", said)):
                 login = {"username": "admin", "password": found.group(1)}
-                self._token = self._ask("POST", "auth/token", login)["access_token"]
+                self.token = self._ask("POST", "auth/token", login)["access_token"]
                 return
         raise AssertionError(f"it did not get ready; see {self.log('up')}")
+
+    def address(self, path: str) -> str:
+        """Of something that the API server serves."""
+        return f"http://127.0.0.1:{self.settings.lakehouse_airflow_port}/{path}"
 
     def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One call of the REST API, below /api/v2."""
         return self._ask(method, f"api/v2/{path}", body)
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-        url = f"http://127.0.0.1:{self.settings.lakehouse_airflow_port}/{path}"
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
-        answer = requests.request(method, url, json=body, headers=headers, timeout=300)
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+        def answered() -> requests.Response | None:
+            """Airflow notes each call in its database before it acts, and gives up when SQLite is locked."""
+            answer = requests.request(method, self.address(path), json=body, headers=headers, timeout=300)
+            return None if answer.status_code == 500 and "Database error" in answer.text else answer
+
+        answer = wait_for(answered, f"{method} {path}")
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:2000]}"
         return dict(answer.json()) if answer.text else {}
 
-    def trigger(self, **body: Any) -> str:
+    def trigger(self, dag: str = DAG, **body: Any) -> str:
         """Trigger a run as the UI does; its run id."""
-        return str(self.api("POST", f"dags/{DAG}/dagRuns", {"logical_date": None, **body})["dag_run_id"])
+        return str(self.api("POST", f"dags/{dag}/dagRuns", {"logical_date": None, **body})["dag_run_id"])
 
     def backfill(self, first: date, last: date, *more: str) -> list[str]:
         """`airflow backfill create`; ids of the runs that it made, by day."""
@@ -174,6 +180,10 @@ class LiveAirflow:
         self.airflow("backfill", "create", "--dag-id", DAG, *days, *more)
         found = self.runs("backfill")
         return [run["dag_run_id"] for run in sorted(found, key=lambda run: str(run["partition_key"]))]
+
+    def mark_failed(self, run_id: str) -> None:
+        """As the UI does."""
+        self.api("PATCH", f"dags/{DAG}/dagRuns/{run_id}", {"state": "failed"})
 
     def runs(self, run_type: str) -> list[dict[str, Any]]:
         """All runs of a type."""
@@ -184,11 +194,11 @@ class LiveAirflow:
         found = self.api("GET", f"dags/{DAG}/dagRuns/{run_id}/taskInstances?limit=200")["task_instances"]
         return {task["task_id"]: str(task["state"]) for task in found}
 
-    def wait_for_end(self, run_id: str) -> str:
+    def wait_for_end(self, run_id: str, dag: str = DAG) -> str:
         """The state in which a run ended."""
 
         def ended() -> str | None:
-            state = str(self.api("GET", f"dags/{DAG}/dagRuns/{run_id}")["state"])
+            state = str(self.api("GET", f"dags/{dag}/dagRuns/{run_id}")["state"])
             return state if state in FINISHED else None
 
         return wait_for(ended, f"run {run_id} to end")
@@ -249,12 +259,20 @@ def _end(process: subprocess.Popen[Any]) -> None:
 
 @contextmanager
 def live_airflow(folder: Path) -> Iterator[LiveAirflow]:
-    """A new lakehouse that reads the demo site; its Postgres ends with the block."""
-    with serve(lambda: NOW) as url:
-        live = LiveAirflow(folder / "home", url)
-        live.log("x").parent.mkdir(parents=True)
-        try:
-            live.prepare()
+    """A new embedded lakehouse that reads the demo site; its Postgres ends with the block."""
+    settings = embedded_settings(folder / "home")
+    try:
+        with live_on(settings) as live:
             yield live
-        finally:
-            stop(live.settings)
+    finally:
+        stop(settings)
+
+
+@contextmanager
+def live_on(lake: Settings) -> Iterator[LiveAirflow]:
+    """The lakehouse of these settings, reading the demo site."""
+    with serve(lambda: NOW) as url:
+        live = LiveAirflow(url, lake)
+        live.log("x").parent.mkdir(parents=True, exist_ok=True)
+        live.prepare()
+        yield live

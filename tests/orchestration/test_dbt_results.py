@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from include.orchestration.dbt_results import read_results
-from include.run.transform import prepare_target
+from include.orchestration.dbt_results import Result, read_results
+from include.run.transform import RESULTS, prepare_target
 
 PROJECT_YML = """
 name: small
@@ -81,12 +81,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project / "target"
 
 
+def read(target: Path) -> dict[str, list[Result]]:
+    return read_results(target / RESULTS, target / "manifest.json")
+
+
 def statuses(results: dict[str, list[dict[str, Any]]], model: str) -> dict[str, str]:
     return {row["name"]: row["status"] for row in results[f"model.small.{model}"]}
 
 
 def test_each_model_has_its_result_and_those_of_its_tests(built: Path) -> None:
-    results = read_results(built)
+    results = read(built)
     assert statuses(results, "good") == {
         "good": "success",
         "unique_good_id": "pass",
@@ -101,35 +105,35 @@ def test_each_model_has_its_result_and_those_of_its_tests(built: Path) -> None:
 
 
 def test_messages_are_kept_where_something_is_wrong(built: Path) -> None:
-    rows = {row["name"]: row for row in read_results(built)["model.small.broken"]}
+    rows = {row["name"]: row for row in read(built)["model.small.broken"]}
     assert "no_such_column" in rows["broken"]["message"]
-    assert all(row["message"] is None for row in read_results(built)["model.small.good"])
+    assert all(row["message"] is None for row in read(built)["model.small.good"])
 
 
 def test_a_build_that_died_left_no_results(tmp_path: Path) -> None:
-    assert read_results(tmp_path) == {}
+    assert read(tmp_path) == {}
 
 
 def test_the_results_of_an_earlier_build_are_forgotten(tmp_path: Path) -> None:
     target = tmp_path / "build"
-    prepare_target(target, tmp_path)
-    (target / "run_results.json").write_text(json.dumps({"results": []}))
-    prepare_target(target, tmp_path)
-    assert read_results(target) == {}
+    prepare_target(target)
+    (target / RESULTS).write_text(json.dumps({"results": []}))
+    prepare_target(target)
+    assert read(target) == {}
 
 
 def test_what_dbt_knows_from_parsing_comes_along_until_the_build_knows_more(tmp_path: Path) -> None:
     parsed, built = tmp_path / "partial_parse.msgpack", tmp_path / "build" / "partial_parse.msgpack"
     parsed.write_text("parsed")
-    prepare_target(built.parent, tmp_path)
+    prepare_target(built.parent)
     assert built.read_text() == "parsed"
 
     built.write_text("built")
     os.utime(built, (2_000_000_000, 2_000_000_000))
-    prepare_target(built.parent, tmp_path)
+    prepare_target(built.parent)
     assert built.read_text() == "built"
 
     parsed.write_text("parsed again")
     os.utime(parsed, (2_000_000_001, 2_000_000_001))
-    prepare_target(built.parent, tmp_path)
+    prepare_target(built.parent)
     assert built.read_text() == "parsed again"

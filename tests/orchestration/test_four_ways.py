@@ -146,7 +146,9 @@ def days_read(live: LiveAirflow, run: Row) -> set[datetime]:
     """First instants of the windows that a run read."""
     run_id = run["dag_run_id"]
     rows = live.lakehouse.at(live.version_of(run_id)).query(
-        "select distinct window_start from raw.ingest_outcomes where run_id = ? and kind = 'window'", [run_id]
+        "select distinct window_start from raw.ingest_outcomes where run_id = ? and kind = 'window'"
+        " and collection = 'entries'",
+        [run_id],
     )
     return {start.astimezone(UTC) for start in rows["window_start"].to_pylist()}
 
@@ -171,12 +173,12 @@ def test_nothing_of_the_day_was_there_before(ways: Ways) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_run_itself_read_the_whole_day(ways: Ways, way: str) -> None:
-    assert ways.after[way].read_by_the_run == {"entries", "treatments"}
+    assert ways.after[way].read_by_the_run == {"entries", "treatments", "profile"}
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_raw_holds_what_the_site_has(ways: Ways, way: str) -> None:
-    assert len(ways.expected_ids) > 200
+    assert len(ways.expected_ids) > 100  # the simulated person's sensor is out for hours on some days
     assert sorted(row["_id"] for row in ways.after[way].documents) == ways.expected_ids
 
 
@@ -184,7 +186,7 @@ def test_raw_holds_what_the_site_has(ways: Ways, way: str) -> None:
 def test_documents_and_readings_are_the_same(ways: Ways, way: str) -> None:
     first = ways.after[WAYS[0]]
     assert ways.after[way].documents == first.documents
-    assert len(first.readings) > 200
+    assert len(first.readings) > 100
     assert ways.after[way].readings == first.readings
 
 

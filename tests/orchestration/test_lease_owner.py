@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
-from include.orchestration.lease_owner import SERVICE_PROCESS, has_ended, owner_of
+from include.orchestration.lease_owner import SERVICE_PROCESS, has_ended, metadata_database, owner_of
 from include.serving.lease import Owner
 
-HERE = os.environ["AIRFLOW_HOME"]
+HERE = metadata_database()
 HOST = socket.gethostname()
 
 
@@ -105,6 +105,7 @@ def test_a_process_that_got_the_number_of_another_is_not_taken_for_it() -> None:
     "elsewhere",
     [
         owner(home="/another/airflow"),
+        owner(home=os.environ["AIRFLOW_HOME"]),  # a folder of the same name, on another machine
         owner(home=f"/another/airflow#{psutil.Process().create_time()}", pid=os.getpid()),
         owner(home="/another/airflow#1.0", pid=1, host="another-host"),
     ],

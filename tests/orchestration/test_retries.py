@@ -27,6 +27,7 @@ EXPECTED = {
     errors.ConflictError: FAIL,
     errors.AuditError: FAIL,
     errors.PublishError: RETRY,
+    errors.ReportError: FAIL,
     errors.TransformError: FAIL,
     errors.LakeFormatError: FAIL,
     errors.ServiceError: RETRY,

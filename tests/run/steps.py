@@ -7,6 +7,8 @@ from include.run.turn import owner_of_this_process, process_has_ended
 
 Facts = dict[str, Any]
 
+RESULTS = ("staged", "validated", "merged", "audited", "promoted", "published")
+
 
 def day(key: str) -> Facts:
     """The request of a backfill of one day."""
@@ -22,7 +24,7 @@ def run(pipeline: Pipeline, request: Facts, run_id: str) -> Facts:
     """Every step; returns the plan and what merge reported. Raises what the first failing step raises."""
     lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
     assert lease is not None, f"{pipeline.leases.holder()} holds the lease"
-    results: Facts = dict.fromkeys(("staged", "validated", "merged", "audited", "promoted", "published"))
+    results: Facts = dict.fromkeys(RESULTS)
     results["failures"] = {}
     try:
         plan = pipeline.plan(request, lease)

@@ -21,7 +21,6 @@ Row = dict[str, Any]
 ROWS_AT_ONCE = 5
 SCHEMAS = dict.fromkeys(AUDITED_MODELS, "gold")
 OF_SMALL_FRAMES = (
-    "fct_glucose_readings: share of lows above 30 pct in 1 row, for example home",
     "fct_daily_glucose_metrics: time below range pct above 30 in 2 rows, for example home 2024-10-15",
     "mrt_glucose_overview: time below range pct above 30 in 3 rows, for example home 2024-10-15",
 )
@@ -54,24 +53,39 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built:
 
 
 def test_a_warning_is_told_once_whatever_number_of_pieces_it_is_seen_in(built: Built) -> None:
-    assert audit_branch(built(), [], SCHEMAS).warnings == OF_SMALL_FRAMES
+    assert audit_branch(built(), [], SCHEMAS).warnings == list(OF_SMALL_FRAMES)
 
 
-def test_the_mean_of_a_site_is_that_of_all_its_readings(built: Built) -> None:
-    """Pieces of lows and of highs, together as they should be; and a site that is not."""
-    readings = SOUND["fct_glucose_readings"]()
-    other = [row | {"site_id": "clinic", "glucose_mg_dl": 300.0} for row in readings]
-    for row in other:
-        row |= {"glucose_category": "hyperglycemia_severe", "is_in_range": 0}
-        row |= {
-            "glucose_change_mg_dl": None,
-            "rate_mg_dl_per_minute": None,
-            "minutes_since_last_reading": None,
-        }
-    warnings = audit_branch(built(fct_glucose_readings=[*readings, *other]), [], SCHEMAS).warnings
-    assert set(warnings) == {
-        *OF_SMALL_FRAMES,
-        "fct_glucose_readings: mean outside 80 to 250 in 1 row, for example clinic",
+def test_what_is_wrong_is_told_by_check_and_forbids_to_promote(built: Built) -> None:
+    """A value out of range, a column that is missing, and what the ledger says."""
+    rows = SOUND["fct_glucose_readings"]()
+    rows[0]["glucose_mg_dl"] = 601.0
+    branch = built(fct_glucose_readings=rows)
+    with duckdb.connect(branch.dbt_folder() / "lake.duckdb") as connection:
+        connection.execute("alter table gold.mrt_glucose_overview drop column day_status")
+        connection.execute("create table gold.by_hand as select 1 as one")
+    audit = audit_branch(branch, ["one document is lost"], SCHEMAS)
+    found = {result.check.name: (result.outcome, result.about) for result in audit.results()}
+    assert found["ledger"] == ("failed", "one document is lost")
+    assert found["own_tables"] == ("failed", "gold.by_hand")
+    assert "glucose mg dl outside 20 to 600 in 1 row" in found["contracts"][1]
+    assert "day_status" in found["contracts"][1]
+    assert found["contract_warnings"][0] == "failed"
+    with pytest.raises(AuditError, match="branch branch was not promoted") as caught:
+        audit.demand_soundness()
+    for said in ("ledger: one document is lost", "table gold.by_hand is not one of ours", "day_status"):
+        assert said in str(caught.value)
+
+
+def test_a_sound_branch_passes(built: Built) -> None:
+    audit = audit_branch(built(), [], SCHEMAS)
+    audit.demand_soundness()
+    outcomes = {result.check.name: (result.outcome, result.measured) for result in audit.results()}
+    assert outcomes == {
+        "ledger": ("passed", 0),
+        "own_tables": ("passed", 0),
+        "contracts": ("passed", 0),
+        "contract_warnings": ("failed", len(OF_SMALL_FRAMES)),
     }
 
 
@@ -81,4 +95,18 @@ def test_a_missing_day_is_found_between_pieces_too(built: Built, missing: int) -
     days = [first["reading_date"] + timedelta(days=number) for number in range(12) if number != missing]
     rows = [first | {"reading_date": day, "day_name": f"{day:%A}"} for day in days]
     with pytest.raises(AuditError, match="day missing in 1 row, for example home"):
-        audit_branch(built(mrt_glucose_overview=rows), [], SCHEMAS)
+        audit_branch(built(mrt_glucose_overview=rows), [], SCHEMAS).demand_soundness()
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out", "says"),
+    [
+        ("mrt_glucose_nights", 1, "mrt_glucose_nights: night missing in 1 row, for example home"),
+        ("mrt_glucose_periods", 3, "mrt_glucose_periods: period missing in 1 row, for example home"),
+    ],
+)
+def test_a_missing_night_or_period_is_found(built: Built, name: str, left_out: int, says: str) -> None:
+    rows = SOUND[name]()
+    del rows[left_out]
+    with pytest.raises(AuditError, match=says):
+        audit_branch(built(**{name: rows}), [], SCHEMAS).demand_soundness()

@@ -38,7 +38,7 @@ def test_all_went_well() -> None:
 
 
 def test_a_site_was_left_out() -> None:
-    staged = [*STAGED, {"site_id": "c", "failed": "it answers 401"}]
+    staged = [*STAGED, {"site_id": "c", "collection": "entries", "failed": "it answers 401"}]
     merged = RESULTS["merged"] | {"left_out": {"b": "30 % quarantined"}}
     ending = ending_of(RESULTS | {"staged": staged, "merged": merged})
     assert (ending.outcome, ending.left_out, ending.version) == (LEFT_OUT, ("b", "c"), "run-1")

@@ -26,8 +26,8 @@ from tests.run.steps import day
 
 NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
 FIRST_DAY = date(2024, 9, 1)
-PYTHON_ONLY_KILLS, ALL_KILLS = 20, 100
-KILLS_A_DAY = 5
+PYTHON_ONLY_KILLS, MORE_KILLS = 10, 20  # at other moments
+KILLS_A_DAY = 10
 SEED = 20241020
 
 
@@ -66,6 +66,13 @@ class Runs:
         assert ended["code"] == 0, ended["said"]
         return dict(json.loads(ended["said"]))
 
+    def kill_in(self, step: str, seconds: float, request: dict[str, Any], run_id: str) -> bool:
+        """Start a run that is killed so long after a step began; whether it was still under way."""
+        self.start(run=request, run_id=run_id, dies=[step, seconds])
+        ended = self.end()
+        assert ended["code"] in (0, -signal.SIGKILL), ended["said"]
+        return bool(ended["code"])
+
     def kill_after(self, seconds: float, request: dict[str, Any], run_id: str) -> bool:
         """Start a run, kill its whole process group after a while; whether it was still under way."""
         pid = self.start(run=request, run_id=run_id)
@@ -85,38 +92,41 @@ def _kill_group(pid: int) -> None:
 
 @contextmanager
 def runs_on(home: Path, url: str) -> Iterator[Runs]:
-    """A lakehouse of its own that reads the site at `url`."""
-    settings = {
-        "LAKEHOUSE_HOME": str(home),
-        "LAKEHOUSE_POSTGRES_PORT": str(free_port()),
-        "NIGHTSCOUT_URL": url,
-        "NIGHTSCOUT_TIME_ZONE": DEMO_ZONE,
-    }
+    """An embedded lakehouse of its own that reads the site at `url`."""
+    lake = {"LAKEHOUSE_HOME": str(home), "LAKEHOUSE_POSTGRES_PORT": str(free_port())}
+    try:
+        with runs_with(lake, url) as runs:
+            yield runs
+    finally:
+        stop(Settings(lakehouse_home=home))
+
+
+@contextmanager
+def runs_with(lake: dict[str, str], url: str) -> Iterator[Runs]:
+    """Runs on the lakehouse of these settings that read the site at `url`."""
+    site = {"NIGHTSCOUT_URL": url, "NIGHTSCOUT_TIME_ZONE": DEMO_ZONE}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.run.forked_runs"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | settings,
+        env=os.environ | lake | site,
     )
-    try:
-        with process:
-            runs = Runs(process)
-            runs.prepare()
-            yield runs
-            assert process.stdin is not None
-            process.stdin.close()
-    finally:
-        stop(Settings(lakehouse_home=home))
+    with process:
+        runs = Runs(process)
+        runs.prepare()
+        yield runs
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 @pytest.mark.parametrize(
     "kills",
-    [PYTHON_ONLY_KILLS, pytest.param(ALL_KILLS, marks=pytest.mark.stack)],
+    [PYTHON_ONLY_KILLS, pytest.param(MORE_KILLS, marks=pytest.mark.stack)],
     ids=lambda kills: f"{kills}_kills",
 )
 def test_killed_at_random_moments(kills: int, tmp_path: Path) -> None:
-    chance = random.Random(SEED)
+    chance = random.Random(SEED + kills)
     keys = [(FIRST_DAY + timedelta(days=number)).isoformat() for number in range(kills // KILLS_A_DAY + 1)]
     with (
         serve(lambda: NOW) as url,
@@ -140,7 +150,7 @@ def test_killed_at_random_moments(kills: int, tmp_path: Path) -> None:
                     hit += 1
                 else:  # it goes on from what killed runs have read, so it is over sooner than the calm one
                     seconds = time.monotonic() - started
-                _assert_whole(killed.look(), before, after)
+                assert_whole(killed.look(), before, after)
                 if hit == KILLS_A_DAY:
                     break
             assert hit == KILLS_A_DAY, f"only {hit} kills of {key} found a run under way"
@@ -149,7 +159,7 @@ def test_killed_at_random_moments(kills: int, tmp_path: Path) -> None:
             before = after
 
 
-def _assert_whole(seen: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
+def assert_whole(seen: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
     """Main is the version before or the one after; so is Postgres, which may lag behind."""
     assert seen["lake"] in (before["lake"], after["lake"])
     assert seen["published"] in (before["published"], after["published"])

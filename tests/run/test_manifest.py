@@ -44,6 +44,17 @@ def test_a_run_does_not_start_on_models_that_changed(settings: Settings, change:
     check_manifest(settings)
 
 
+def test_the_manifest_of_the_other_profile_is_made_anew(settings: Settings) -> None:
+    """A model that is a table on one may be a part of another's statement on the other."""
+    other = settings.model_copy(update={"lakehouse_profile": "trino"})
+    with pytest.raises(SettingsError, match=r"dbt's models changed"):
+        check_manifest(other)
+    transform.ensure_manifest(other)
+    check_manifest(other)
+    with pytest.raises(SettingsError, match=r"dbt's models changed"):
+        check_manifest(settings)
+
+
 def test_without_a_manifest_a_run_says_the_same(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="`make shell`"):
         check_manifest(Settings(_env_file=None, lakehouse_home=tmp_path / "home"))

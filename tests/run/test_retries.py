@@ -20,12 +20,9 @@ from include.serving.postgres import stop
 from include.settings import Settings
 from tests.free_ports import free_port
 from tests.ingestion.interrupted import killed_before
-from tests.run.steps import day, days, run
+from tests.run.steps import RESULTS, Facts, day, days, run
 
 NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
-STEPS = ("staged", "validated", "merged", "audited", "promoted", "published")
-
-
 MISSING: list[int] = []  # documents since this instant, in milliseconds, are gone from the site
 
 
@@ -55,14 +52,20 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeli
             stop(settings)
 
 
-@pytest.mark.parametrize("table", ["treatments", "ingest_outcomes"])
-def test_a_merge_that_was_killed_midway_is_done_anew(pipeline: Pipeline, table: str) -> None:
-    lease = pipeline.take_lease(owner_of_this_process("test", "killed"), process_has_ended)
+def until_staged(pipeline: Pipeline, request: Facts, run_id: str) -> tuple[Facts, Facts, list[Facts]]:
+    """The first steps of a run: its lease, its branch, and what was staged and validated."""
+    lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
     assert lease is not None
-    plan = pipeline.plan(day("2024-10-15"), lease)
+    plan = pipeline.plan(request, lease)
     branch = pipeline.open_branch(lease, plan)
     staged = [pipeline.stage(window, branch) for window in plan["windows"]]
     pipeline.validate(branch, staged)
+    return lease, branch, staged
+
+
+@pytest.mark.parametrize("table", ["treatments", "ingest_outcomes"])
+def test_a_merge_that_was_killed_midway_is_done_anew(pipeline: Pipeline, table: str) -> None:
+    _, branch, staged = until_staged(pipeline, day("2024-10-15"), "killed")
     with killed_before(table):
         pipeline.merge(branch, staged)
 
@@ -86,8 +89,9 @@ def test_dbt_leaves_the_manifest_of_the_tasks_alone(pipeline: Pipeline) -> None:
     run(pipeline, day("2024-10-15"), "run")
     dbt_on_scratch_branch(pipeline, ["parse", "--no-partial-parse"], lambda _: None)
     assert manifest.stat().st_mtime_ns == made
-    for own in ("build", "by-hand"):
-        assert (manifest.parent / own / manifest.name).stat().st_mtime_ns > made
+    assert (manifest.parent / "by-hand" / manifest.name).stat().st_mtime_ns > made
+    assert (manifest.parent / "build" / "run_results.json").exists()
+    assert not (manifest.parent / "build" / manifest.name).exists()
 
 
 def test_a_site_that_is_left_out_in_a_later_part_is_left_out_whole(
@@ -95,26 +99,18 @@ def test_a_site_that_is_left_out_in_a_later_part_is_left_out_whole(
 ) -> None:
     """Two windows of 31 days are merged one after the other; much of the second is missing."""
     monkeypatch.setattr(rounds, "MOST_DOCUMENTS", 1)
-    lease = pipeline.take_lease(owner_of_this_process("test", "range"), process_has_ended)
-    assert lease is not None
-    plan = pipeline.plan(days("2024-08-05", "2024-09-12"), lease)
-    branch = pipeline.open_branch(lease, plan)
-    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
-    assert len(staged) == 4
-    pipeline.validate(branch, staged)
+    request = days("2024-08-05", "2024-09-12")
+    lease, branch, staged = until_staged(pipeline, request, "range")
+    assert len(staged) == 5  # profiles are read whole
     merged = pipeline.merge(branch, staged)
     assert merged["left_out"] == {}
     pipeline.promote(branch, {"head": pipeline.lakehouse.branch(branch["branch"]).head()})
     before = entries(pipeline, "main")
     assert before > 9000
-    pipeline.close_run(lease, dict.fromkeys(STEPS) | {"failures": {}})
+    pipeline.close_run(lease, dict.fromkeys(RESULTS) | {"failures": {}})
 
     monkeypatch.setattr(f"{__name__}.MISSING", [milliseconds(datetime(2024, 9, 8, tzinfo=UTC))])
-    lease = pipeline.take_lease(owner_of_this_process("test", "again"), process_has_ended)
-    assert lease is not None
-    branch = pipeline.open_branch(lease, plan)
-    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
-    pipeline.validate(branch, staged)
+    _, branch, staged = until_staged(pipeline, request, "again")
     merged = pipeline.merge(branch, staged)
     assert merged["counts"] == {}
     assert "are missing" in merged["left_out"]["home"]

@@ -55,7 +55,29 @@ FIELDS = {
         *((name, "double", False) for name in ("insulin", "carbs", "glucose")),
         ("units", "string", False),
         *((name, "double", False) for name in ("duration_minutes", "absolute", "rate", "percent")),
+        ("basal_schedule", "string", False),
         ("entered_by", "string", False),
+        *DOCUMENT_FIELDS,
+    ],
+    "profiles": [
+        ("site_id", "string", True),
+        ("_id", "string", True),
+        ("start_date", "string", False),
+        ("valid_from_at", AT, True),
+        *((name, "string", False) for name in ("default_profile", "profile_name", "units", "zone")),
+        ("basal_schedule", "string", True),
+        ("entered_by", "string", False),
+        *DOCUMENT_FIELDS,
+    ],
+    "device_status": [
+        ("site_id", "string", True),
+        ("_id", "string", True),
+        ("created_at", "string", False),
+        ("reported_at", AT, True),
+        *((name, "string", False) for name in ("device", "loop_state", "failure_reason")),
+        *((name, "double", False) for name in ("iob_units", "cob_grams")),
+        *((f"{name}_battery_pct", "double", False) for name in ("pump", "uploader")),
+        ("reservoir_units", "double", False),
         *DOCUMENT_FIELDS,
     ],
     "quarantine": [
@@ -66,6 +88,7 @@ FIELDS = {
         *((name, "string", True) for name in ("read_id", "run_id")),
         ("first_seen_at", AT, True),
         ("resolved_at", AT, False),
+        ("document_at", AT, False),
     ],
     "ingest_outcomes": [
         *((name, "string", True) for name in ("read_id", "site_id", "collection", "kind", "origin")),
@@ -110,11 +133,14 @@ FIELDS = {
         ("target_set", "string", True),
         ("is_demo", "boolean", True),
         ("origin", "string", True),
+        ("display_units", "string", False),
     ],
 }
 PARTITIONS = {
     "glucose_entries": [("site_id", "identity"), ("reading_at", "month")],
     "treatments": [("site_id", "identity"), ("treated_at", "month")],
+    "profiles": [("site_id", "identity"), ("valid_from_at", "month")],
+    "device_status": [("site_id", "identity"), ("reported_at", "month")],
     "quarantine": [("first_seen_at", "month")],
     "ingest_outcomes": [("fetched_at", "month")],
     "sites": [],
@@ -123,7 +149,12 @@ PARTITIONS = {
 
 def test_every_table_of_raw_is_pinned() -> None:
     assert set(RAW_TABLES) == set(FIELDS) == set(PARTITIONS)
-    assert COLLECTION_TABLE == {"entries": "glucose_entries", "treatments": "treatments"}
+    assert COLLECTION_TABLE == {
+        "entries": "glucose_entries",
+        "treatments": "treatments",
+        "profile": "profiles",
+        "devicestatus": "device_status",
+    }
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -183,6 +214,7 @@ def test_a_polars_frame_can_be_written_and_read_back(tmp_path: Path) -> None:
             "target_set": "standard",
             "is_demo": False,
             "origin": "https://ns.example",
+            "display_units": "mg/dL",
         }
         frame = table.schema.validate(
             pl.DataFrame([row], schema={k: c.dtype.type for k, c in table.schema.columns.items()})

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 
+from include.connections import Fields, environment_connection
 from include.serving.connect import connection_text
 from include.serving.postgres import Postgres, reader
 from include.settings import Settings
@@ -16,7 +17,7 @@ def lines(text: str) -> dict[str, str]:
 
 
 def test_it_says_how_to_connect(postgres: Postgres, postgres_settings: Settings) -> None:
-    text = connection_text(postgres_settings)
+    text = connection_text(postgres_settings, environment_connection)
     told = lines(text)
     assert told["Host"] == "127.0.0.1"
     assert told["Port"] == str(postgres.port)
@@ -33,7 +34,7 @@ def test_it_says_how_to_connect(postgres: Postgres, postgres_settings: Settings)
 
 
 def test_the_psql_line_runs_as_it_stands(postgres: Postgres, postgres_settings: Settings) -> None:
-    command = lines(connection_text(postgres_settings))["psql"]
+    command = lines(connection_text(postgres_settings, environment_connection))["psql"]
     environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
     done = subprocess.run(
         ["/bin/sh", "-c", f"{command} --no-password -Atc 'select current_user, current_database()'"],
@@ -43,3 +44,12 @@ def test_the_psql_line_runs_as_it_stands(postgres: Postgres, postgres_settings: 
         env=environment,
     )
     assert (done.stdout, done.stderr) == ("glucose_reader|lakehouse\n", "")
+
+
+def test_a_server_of_ones_own_keeps_its_passwords(postgres: Postgres, postgres_settings: Settings) -> None:
+    own = Fields("db.example", "glucose", 5433, "lake", "a-planted-secret-4711")
+    text = connection_text(postgres_settings, lambda _: own)
+    told = lines(text)
+    assert (told["Host"], told["Port"], told["Database"]) == ("db.example", "5433", "glucose")
+    assert told["Role"].startswith("glucose_reader")
+    assert "a-planted-secret-4711" not in text

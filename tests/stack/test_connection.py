@@ -4,8 +4,12 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from include.connections import Fields
 from include.errors import ServiceError, SettingsError
+from include.lakehouse import open_lakehouse
+from include.lakehouse.nessie.trino import failed_by_itself, own_trino
 from include.settings import Settings, load_settings
 from include.stack.connection import lake_connection
 from include.stack.credentials import make_credentials, read_credentials
@@ -80,3 +84,48 @@ def test_a_damaged_file_of_secrets_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "credentials.json").write_text(text)
     with pytest.raises(ServiceError, match=r"credentials.json is damaged: delete it"):
         read_credentials(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["lakehouse_trino", "lakehouse_postgres"])
+def test_ones_own_nessie_beside_the_native_servers_is_refused(tmp_path: Path, missing: str) -> None:
+    """They would be two lakes, and two leases."""
+    settings = Settings(
+        _env_file=None, lakehouse_profile="trino", lakehouse_home=tmp_path, nessie_uri="http://nessie.example"
+    )
+    connections = {
+        "lakehouse_trino": Fields("trino.example"),
+        "lakehouse_postgres": Fields("db.example", "glucose", login="lake"),
+    }
+    del connections[missing]
+    with pytest.raises(SettingsError, match=f"connection {missing} is not defined"):
+        open_lakehouse(settings, connections.get)
+
+
+@pytest.mark.parametrize("setting", ["nessie_uri", "aws_s3_endpoint"])
+@pytest.mark.parametrize(
+    "address", ["http://a:s3cr3t@nessie.example", "nessie.example:19120", "ftp://a.example"]
+)
+def test_an_address_that_cannot_be_shown_or_used(setting: str, address: str) -> None:
+    with pytest.raises(ValidationError, match="write it like http://host:port") as refused:
+        Settings(_env_file=None, **{setting: address})
+    assert "s3cr3t" not in str(refused.value)
+
+
+def test_a_trino_that_wants_a_password_is_refused() -> None:
+    with pytest.raises(SettingsError, match="needs a host and no password") as refused:
+        own_trino(lambda _: Fields("trino.example", password="s3cr3t"))
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_own"),
+    [
+        ("TrinoUserError(type=USER_ERROR, name=SYNTAX_ERROR, message=...)", False),
+        ("TrinoExternalError(type=EXTERNAL, name=ICEBERG_CATALOG_ERROR, message=...)", True),
+        ("TrinoQueryError(type=INSUFFICIENT_RESOURCES, name=EXCEEDED_LOCAL_MEMORY_LIMIT, message=...)", True),
+        ("HTTPConnectionPool(host='127.0.0.1', port=1): Max retries exceeded with url: /v1/statement", True),
+        ("Got 3 results, configured to fail if != 0", False),
+    ],
+)
+def test_which_failures_of_a_build_are_trinos_own(said: str, is_own: bool) -> None:
+    assert failed_by_itself(said) is is_own

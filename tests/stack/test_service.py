@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
@@ -78,8 +79,16 @@ def test_started_once_and_stopped(make: Callable[..., Service], port: int) -> No
     assert only_process(service) == process
     assert process.ppid() != os.getpid()
     service.program.stop()
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    until(lambda: has_ended(process))
     assert not service.program.is_running()
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether it is gone, or waits only for whoever collects its exit code."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_it_sees_no_secret_of_ours(make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +113,21 @@ def test_killed_it_is_started_again(make: Callable[..., Service]) -> None:
     service.launch()
     service.wait()
     assert only_process(service) != killed
+
+
+def test_one_that_is_still_ending_is_waited_for(make: Callable[..., Service]) -> None:
+    """A process that was killed shows no open file before the last of its threads frees the lock."""
+    service = make()
+    service.launch()
+    service.wait()
+    only_process(service).kill()
+    until(lambda: not service.program.is_running())
+    ending = service.program.claim()
+    assert ending is not None
+    Timer(0.3, ending.close).start()
+    service.launch()
+    service.wait()
+    assert only_process(service).is_running()
 
 
 @pytest.mark.parametrize("change", ["arguments", "environment", "configuration", "unknown"])

@@ -21,6 +21,7 @@ from include.settings import PROJECT, Settings
 from include.stack.connection import REGION, lake_connection
 from include.stack.credentials import read_credentials
 from include.stack.stack import ServiceStatus, Stack
+from tests.lakehouse.both import empty
 from tests.stack_fixture import S3_INNER_PORTS, environment_of
 
 pytestmark = pytest.mark.stack
@@ -91,7 +92,8 @@ def store(settings: Settings, secret: str | None = None) -> fs.S3FileSystem:
 
 @pytest.fixture
 def branch(stack: Settings) -> Iterator[None]:
-    """The pipeline's branch, opened from main."""
+    """The pipeline's branch, opened from main of an empty lake."""
+    empty(stack)
     main = nessie(stack, "GET", "api/v2/trees/main")["reference"]
     nessie(stack, "POST", "api/v2/trees", params={"name": BRANCH, "type": "BRANCH"}, json=main)
     yield

@@ -6,10 +6,13 @@
   quantile_cont({{ expression }}, {{ percent }}e-2)
 {%- endmacro %}
 
-{# Trino has no exact interpolated percentile; approx_percentile gives 2.0 for p25 of 1, 2, 3, 4. #}
+{#
+  Trino has no exact interpolated percentile; approx_percentile gives 2.0 for p25 of 1, 2, 3, 4. Ordered as it
+  is gathered, one array serves all percentiles of a value; array_sort would order it anew at each mention.
+#}
 {% macro trino__percentile(expression, percent) -%}
   {%- set ordered -%}
-    array_sort(array_agg({{ expression }}))
+    array_agg({{ expression }} order by {{ expression }})
   {%- endset -%}
   {%- set position -%}
     ({{ percent }}e-2 * (count({{ expression }}) - 1))

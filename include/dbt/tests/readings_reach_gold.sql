@@ -33,6 +33,14 @@ counted as (
 
     from {{ ref('mrt_glucose_overview') }}
 
+    union all
+
+    select
+        'mrt_data_quality' as model_name,
+        sum(kept_count) as reading_count
+
+    from {{ ref('mrt_data_quality') }}
+
 )
 
 select

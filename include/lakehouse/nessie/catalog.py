@@ -1,5 +1,6 @@
 """PyIceberg's view of one reference of Nessie: the path of the catalog's address names it."""
 
+import json
 from urllib.parse import urlsplit
 
 import requests
@@ -80,6 +81,8 @@ class _ToldAdapter(requests.adapters.HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, **options: object) -> Response:  # type: ignore[override]
         options["timeout"] = ANSWER_SECONDS
+        if isinstance(request.body, bytes) and b'"add-schema"' in request.body:
+            request.prepare_body(_with_last_columns(request.body), None)
         try:
             return super().send(request, **options)  # type: ignore[arg-type]
         except requests.RequestException as error:
@@ -87,6 +90,15 @@ class _ToldAdapter(requests.adapters.HTTPAdapter):
                 f"Nessie on {self._address} is not usable ({type(error).__name__}): see that it runs, "
                 "then try again"
             ) from None
+
+
+def _with_last_columns(commit: bytes) -> bytes:
+    """Nessie 0.99 refuses a new schema without `last-column-id`, which PyIceberg does not send any more."""
+    content = json.loads(commit)
+    for update in content["updates"]:
+        if update["action"] == "add-schema":
+            update["last-column-id"] = max(field["id"] for field in update["schema"]["fields"])
+    return json.dumps(content).encode()
 
 
 def contracted_table(catalog: NessieCatalog, name: str) -> Table:

@@ -4,19 +4,24 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
-from include.errors import BranchError, InputError
+from include.errors import BranchError, InputError, ServiceError
+from include.lakehouse.engine import rows_of
 from include.lakehouse.interface import BRANCH_AGE, FILE_GRACE, BranchInfo, Swept, Version
-from include.lakehouse.names import checked_name
+from include.lakehouse.names import checked_name, lake_is_empty, name_is_taken
 from include.lakehouse.nessie.api import BRANCH, MovedError, Nessie
 from include.lakehouse.nessie.branches import START_OVER, Branches
 from include.lakehouse.nessie.reader import Reader
 from include.lakehouse.nessie.reference import NessieBranch, NessieReference, Services
-from include.lakehouse.nessie.trino import Trino
-from include.lakehouse.nessie.versions import Versions
-from include.lakehouse.upkeep import kept_names
+from include.lakehouse.nessie.stage_files import StageFiles
+from include.lakehouse.nessie.trino import MAIN_CATALOG, Trino
+from include.lakehouse.nessie.versions import MAIN, OURS, WORKING, Versions
+from include.lakehouse.upkeep import KEPT_DAYS, kept_names
 from include.lakehouse.versions import history
 from include.stack.connection import LakeConnection
+
+TRIES = 3  # to ask main between two promotes
 
 
 class NessieLakehouse:
@@ -30,6 +35,10 @@ class NessieLakehouse:
         self._nessie = Nessie(connection.nessie_uri)
         self._versions = Versions(self._nessie)
         self._branches = Branches(self._nessie, self._versions)
+
+    def stage_folder(self) -> tuple[StageFiles, str]:
+        """See `interface.Lakehouse.stage_folder`."""
+        return StageFiles(self._connection), self._connection.stage
 
     def main_version(self) -> str | None:
         """See `interface.Lakehouse.main_version`."""
@@ -66,9 +75,22 @@ class NessieLakehouse:
         marker = self._branches.working(name).marker
         return NessieBranch(self._services, name, marker.base, marker.base_hash)
 
+    def create_branch(self, name: str) -> None:
+        """See `interface.Lakehouse.create_branch`: a branch of Nessie, which any client may write."""
+        main = self._versions.main()
+        if main.version is None:
+            raise lake_is_empty()
+        is_ours = name == WORKING or name.startswith(OURS)
+        if is_ours or self._nessie.reference(checked_name(name)) or self._branches.place(name):
+            raise name_is_taken(name)
+        self._nessie.create(BRANCH, name, main.hash)
+
     def drop_branch(self, name: str) -> None:
         """See `interface.Lakehouse.drop_branch`."""
         survey = self._versions.survey()
+        if name in survey.by_hand:
+            self._nessie.delete(survey.by_hand[name])
+            return
         if name in survey.promoted:
             raise InputError(f"{name} is a version of the lake, not an open branch; sweeps remove versions")
         if name not in survey.open:
@@ -93,9 +115,7 @@ class NessieLakehouse:
         main = self._versions.main()
         if ref in ("main", main.version):
             if main.version is None:
-                raise InputError(
-                    "the lake is empty: nothing was promoted yet, `make run` loads the first days"
-                )
+                raise lake_is_empty()
             return NessieReference(self._services, main.version, lambda: main.hash)
         found = self._nessie.reference(checked_name(ref))
         if found is not None and found.kind != BRANCH:
@@ -107,6 +127,19 @@ class NessieLakehouse:
         known = ", ".join(branch.name for branch in self.branches()) or "none"
         raise InputError(f"there is no version or branch {ref}; known besides main: {known}")
 
+    def ask(self, sql: str, ref: str = MAIN) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """See `interface.Lakehouse.ask`: Trino reads main, and knows no versions."""
+        if ref != MAIN:
+            return rows_of(self.at(ref).query(sql))
+        for _ in range(TRIES):
+            before = self._versions.main()
+            if before.version is None:
+                raise lake_is_empty()
+            answer = self._trino.ask(sql, MAIN_CATALOG)
+            if self._versions.main() == before:  # else its tables may be of two versions
+                return answer
+        raise ServiceError("main moved each time that it was asked: try again")
+
     def sweep(
         self,
         in_use: Collection[str] = (),
@@ -117,7 +150,9 @@ class NessieLakehouse:
         """See `interface.Lakehouse.sweep`. Files are left to Nessie's own collector."""
         self._versions.prepared()
         survey = self._versions.survey()
-        kept = kept_names(survey.records, survey.main.version, in_use, branch_age, datetime.now(UTC))
+        now = datetime.now(UTC)
+        week_ago = now - timedelta(days=KEPT_DAYS)
+        kept = kept_names(survey.records, survey.main.version, in_use, branch_age, now, week_ago)
         versions = {name: ref for name, ref in survey.promoted.items() if name not in kept}
         branches = {name: ref for name, ref in survey.open.items() if name not in kept}
         litter = [ref for name, ref in survey.litter if name not in in_use]

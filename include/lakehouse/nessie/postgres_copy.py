@@ -28,7 +28,7 @@ def copy_models(
         raise PublishError("main moved since it was opened, readers keep the last tables: publish again")
     try:
         staging = f"{PUBLISHED}.{identifier(staging_schema)}"
-        trino.rows(f"create schema if not exists {staging}", PUBLISHED, user=PIPELINE)
+        _demand_schema(trino, staging_schema)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             counts = list(pool.map(partial(_copy, trino, catalog, staging), models))
     except (InputError, ServiceError) as error:
@@ -39,6 +39,11 @@ def copy_models(
     if not catalogs[catalog]():
         raise PublishError("main moved while it was copied, readers keep the last tables: publish again")
     return {table: count for (_, table), count in zip(models, counts, strict=True)}
+
+
+def _demand_schema(trino: Trino, name: str) -> None:
+    if [name] not in trino.rows(f"show schemas from {PUBLISHED}", PUBLISHED, user=PIPELINE):
+        raise InputError(f"Trino's catalog {PUBLISHED} leads to another database than ours, correct it")
 
 
 def _copy(trino: Trino, catalog: str, staging: str, model: tuple[str, str]) -> int:

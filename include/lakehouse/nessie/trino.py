@@ -1,5 +1,6 @@
 """Queries through Trino, and the end of those that a dead run left behind."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -10,7 +11,8 @@ import requests
 from trino.dbapi import Connection, Cursor, connect
 from trino.exceptions import DatabaseError, Error, TrinoQueryError
 
-from include.errors import InputError, ServiceError
+from include.connections import FindConnection
+from include.errors import InputError, ServiceError, SettingsError
 from include.stack.service import HOST
 
 PIPELINE = "nightscout"  # whose left-over queries may be killed: nobody else may use this name
@@ -18,6 +20,9 @@ READER = "reader"
 PUBLISHED = "postgres"  # the catalog of the published database
 MAIN_CATALOG = "lake"
 WORKING_CATALOG = "nightscout"
+CONNECTION = "lakehouse_trino"  # of Airflow: host and port of a server of one's own
+
+PORT = 8080
 
 _SOURCE = "lakehouse"
 _GUARD = "lakehouse guard"
@@ -26,6 +31,13 @@ _TICK = 0.2
 _LEFT = f"""select query_id from system.runtime.queries
     where "user" = '{PIPELINE}' and source <> '{_GUARD}' and state not in ('FINISHED', 'FAILED')"""  # noqa: S608
 _WRONG_QUERY = "USER_ERROR"
+_OWN_FAILURE = re.compile(
+    r"type=(?:INTERNAL_ERROR|EXTERNAL|INSUFFICIENT_RESOURCES)|TrinoConnectionError|Max retries exceeded"
+)
+# After comments and parentheses. Trino takes one statement at a time; none that begins so changes anything.
+_QUERY = re.compile(
+    r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:select|with|values|table|show|describe)\b", re.IGNORECASE | re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +56,16 @@ class Trino:
         """All rows of one statement. Raises InputError for one that Trino refuses."""
         with self.cursor(catalog, user=user, source=source) as cursor:
             return run(cursor, sql)
+
+    def ask(self, sql: str, catalog: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Names of columns, and rows, of a person's query. Raises InputError for what is no query."""
+        if not _QUERY.match(sql):
+            raise InputError(
+                "only a single query can be asked, such as: select * from marts.mrt_glucose_overview"
+            )
+        with self.cursor(catalog, user=READER) as cursor:
+            rows = run(cursor, sql.strip().rstrip(";"))
+            return [column[0] for column in cursor.description or ()], [tuple(row) for row in rows]
 
     @contextmanager
     def cursor(self, catalog: str, *, user: str, source: str = _SOURCE) -> Iterator[Cursor]:
@@ -109,6 +131,24 @@ class Trino:
                 f"Trino on {self.address} is not usable ({type(error).__name__}): see that it runs, "
                 "then try again"
             ) from None
+
+
+def own_trino(find_connection: FindConnection) -> Trino | None:
+    """The server that the connection names; None when there is no connection. Raises SettingsError."""
+    found = find_connection(CONNECTION)
+    if found is None:
+        return None
+    if not found.host or found.password:
+        raise SettingsError(
+            f"connection {CONNECTION} needs a host and no password: Trino is asked by plain HTTP, as "
+            f"{PIPELINE}, so keep it in a network of its own"
+        )
+    return Trino(found.port or PORT, found.host)
+
+
+def failed_by_itself(said: str) -> bool:
+    """Whether an error, as dbt tells it, is none of the query's: Trino, or what it works with, failed."""
+    return _OWN_FAILURE.search(said) is not None
 
 
 def run(cursor: Cursor, sql: str) -> list[list[Any]]:

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import islice
 
 from include.errors import BranchError, LakeFormatError
-from include.lakehouse.interface import LAKE_FORMAT, MODEL_SCHEMAS, RAW
+from include.lakehouse.interface import BY_HAND, LAKE_FORMAT, MODEL_SCHEMAS, RAW
 from include.lakehouse.nessie.api import BRANCH, NAMESPACE, TAG, Commit, GoneError, MovedError, Nessie, Ref
 from include.lakehouse.nessie.marker import Marker, read_marker
 from include.lakehouse.versions import Record
@@ -24,6 +24,7 @@ WORKING = "wip_nightscout"
 OPEN = "open-"
 OPENING = "opening-"
 PROMOTING = "promote-"
+OURS = (OPEN, OPENING, PROMOTING)
 EMPTY = "lakehouse.empty"  # no version can have this name: names hold no dot
 
 STRANGE = "commit-"  # a commit that somebody else made on main, as a version
@@ -182,6 +183,15 @@ class Survey:
         names = self._named(OPEN)
         return {name: ref for name, ref in names.items() if name not in self.promoted}
 
+    @cached_property
+    def by_hand(self) -> dict[str, Ref]:
+        """Branches that other hands made, by name."""
+        return {
+            name: ref
+            for (kind, name), ref in self._refs.items()
+            if kind == BRANCH and name not in (MAIN, WORKING) and not name.startswith(OURS)
+        }
+
     @property
     def litter(self) -> list[tuple[str, Ref]]:
         """What killed processes left half made, with the branch that it was for; also records of versions."""
@@ -196,6 +206,7 @@ class Survey:
             marker, _ = read_marker(self._nessie, f"@{ref.hash}")
             if marker is not None:
                 found.append(_branch(name, marker))
+        found += [_by_hand(name, ref) for name, ref in self.by_hand.items()]
         return sorted(found, key=lambda record: (record.opened_at, record.name), reverse=True)
 
     def next_moment(self) -> datetime:
@@ -224,6 +235,13 @@ def _version(name: str, ref: Ref) -> Record:
         promoted_at=datetime.fromisoformat(promoted_at) if promoted_at else committed_at,
         format=int(facts.get("lake_format", LAKE_FORMAT)),
     )
+
+
+def _by_hand(name: str, ref: Ref) -> Record:
+    """Its base is the version that it still is, if it is one; what was done there is not ours to know."""
+    version = ref.properties.get("version")
+    opened_at = ref.commit.committed_at if ref.commit else datetime.now(UTC)
+    return Record(name, (version,) if version else (), BY_HAND, opened_at)
 
 
 def _branch(name: str, marker: Marker) -> Record:

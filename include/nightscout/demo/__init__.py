@@ -5,6 +5,7 @@ the future, and a day is settled 48 hours after it ended.
 """
 
 from include.nightscout.demo.days import DEMO_ZONE, FIRST_DAY
-from include.nightscout.demo.documents import documents, profile
+from include.nightscout.demo.documents import documents
+from include.nightscout.demo.profiles import profiles
 
-__all__ = ["DEMO_ZONE", "FIRST_DAY", "documents", "profile"]
+__all__ = ["DEMO_ZONE", "FIRST_DAY", "documents", "profiles"]

@@ -1,31 +1,28 @@
 """The demo site's documents: a pure function of the local day and of now."""
 
-from collections.abc import Iterator
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime
 from functools import lru_cache
 
-from include.nightscout.demo.days import (
-    DEMO_ZONE,
-    FIRST_DAY,
-    ONE_DAY,
-    day_end,
-    day_start,
-    days_back,
-    local_day,
-    timestamp_text,
-)
+from include.nightscout.demo.days import FIRST_DAY, ONE_DAY, day_end, day_start, days_back, local_day
+from include.nightscout.demo.device_status import device_status_versions
 from include.nightscout.demo.entries import entry_versions
-from include.nightscout.demo.treatments import BASAL_UNITS_PER_HOUR, treatment_versions
-from include.nightscout.demo.versions import SECOND_MS, Document, ObjectId, Version, document_id
+from include.nightscout.demo.profiles import profiles
+from include.nightscout.demo.treatments import treatment_versions
+from include.nightscout.demo.versions import SECOND_MS, Document, Version
 from include.nightscout.windows import milliseconds
 
-VERSIONS = {"entries": entry_versions, "treatments": treatment_versions}
+VERSIONS: dict[str, Callable[[date], Iterable[Version]]] = {
+    "entries": entry_versions,
+    "treatments": treatment_versions,
+    "devicestatus": device_status_versions,
+}
 DAYS_KEPT = 100
 
 
 @lru_cache(maxsize=len(VERSIONS) * DAYS_KEPT)
 def _versions(collection: str, day: date) -> tuple[Version, ...]:
-    return VERSIONS[collection](day)
+    return tuple(VERSIONS[collection](day))
 
 
 def newest_first(collection: str, earliest: float, latest: float, now: float) -> Iterator[Document]:
@@ -34,6 +31,10 @@ def newest_first(collection: str, earliest: float, latest: float, now: float) ->
     Instants are epoch milliseconds; the ends may be infinite. The documents are shared: do not change
     them. Nothing lies before FIRST_DAY or after `now`. Raises KeyError for an unknown collection.
     """
+    if collection == "profile":
+        held = profiles(datetime.fromtimestamp(now / SECOND_MS, UTC))
+        yield from (profile for profile in held if earliest <= profile["mills"] <= latest)
+        return
     start = max(earliest, day_start(FIRST_DAY) * SECOND_MS)
     end = min(latest, now)
     if start > end:
@@ -59,8 +60,8 @@ def _shown(collection: str, day: date, start: float, end: float, now: float) -> 
 def documents(collection: str, start: datetime, end: datetime, now: datetime) -> list[Document]:
     """What the demo site holds at `now` for the window [start, end), newest first; the caller owns it.
 
-    `collection` is "entries" or "treatments"; the instants are aware. The answer is settled 48 hours
-    after the end: it is the same for every later `now`.
+    `collection` is "entries", "treatments" or "devicestatus"; the instants are aware. The answer is settled
+    48 hours after the end: it is the same for every later `now`.
     """
     earliest, before = milliseconds(start), milliseconds(end)
     return [
@@ -81,32 +82,3 @@ def _instant(document: Document) -> float:
     if "date" in document:
         return float(document["date"])
     return milliseconds(datetime.fromisoformat(document["created_at"]))
-
-
-def profile() -> Document:
-    """The person's only profile, valid since the first day."""
-    since = day_start(FIRST_DAY) * SECOND_MS
-    basal = [_setting(hour, units) for hour, units in BASAL_UNITS_PER_HOUR]
-    store = {
-        "dia": 6,
-        "timezone": DEMO_ZONE,
-        "units": "mg/dl",
-        "basal": basal,
-        "carbratio": [_setting(0, 10)],
-        "sens": [_setting(0, 45)],
-        "target_low": [_setting(0, 100)],
-        "target_high": [_setting(0, 115)],
-    }
-    return {
-        "_id": ObjectId(document_id("profile", since)),
-        "defaultProfile": "Default",
-        "startDate": timestamp_text(since),
-        "mills": since,
-        "units": "mg/dl",
-        "store": {"Default": store},
-        "created_at": timestamp_text(since),
-    }
-
-
-def _setting(hour: int, value: float) -> Document:
-    return {"time": f"{hour:02d}:00", "value": value, "timeAsSeconds": hour * 3600}

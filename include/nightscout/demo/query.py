@@ -15,9 +15,14 @@ DEFAULT_WINDOW_MS = 4 * 24 * HOUR_MS
 WHOLE_NUMBERS = {
     "entries": {"date", "sgv", "filtered", "unfiltered", "rssi", "noise", "mbg"},
     "treatments": {"insulin", "carbs", "glucose"},
+    "devicestatus": set[str](),
 }
-PATTERNS = {"entries": set[str](), "treatments": {"notes", "eventType", "enteredBy"}}
-DATE_FIELD = {"entries": "date", "treatments": "created_at"}
+PATTERNS = {
+    "entries": set[str](),
+    "treatments": {"notes", "eventType", "enteredBy"},
+    "devicestatus": set[str](),
+}
+DATE_FIELD = {"entries": "date", "treatments": "created_at", "devicestatus": "created_at"}
 
 PATTERN = re.compile(r"/(.*)/(.*)")
 
@@ -48,7 +53,7 @@ def _condition(collection: str, name: str, operator: str, value: Any) -> Conditi
         raise QueryError(f"unknown operator {operator}")
     if operator in LISTS and not isinstance(value, list):
         raise QueryError(f"{operator} needs a list")
-    if name == "created_at" and collection == "treatments":
+    if name == "created_at" == DATE_FIELD[collection]:
         return Condition(name, operator, _utc_text(value, is_range=operator != "$eq"))
     if name == "_id":
         return Condition(name, operator, _identifier(value))

@@ -39,7 +39,7 @@ def from_database(collection: str, parameters: Parameters, archive: Archive, now
 
 
 def _default_count(collection: str, parameters: Parameters) -> str:
-    if collection == "entries":
+    if collection != "treatments":
         return "10"
     return "1000" if parameters.find else "100"
 

@@ -16,14 +16,13 @@ from include.nightscout.demo.answers import (
 )
 from include.nightscout.demo.condition import QueryError
 from include.nightscout.demo.days import DEMO_ZONE
-from include.nightscout.demo.documents import profile
-from include.nightscout.demo.parameters import Parameters, parse_parameters
+from include.nightscout.demo.parameters import Parameters, limit_of, parse_parameters
 from include.nightscout.demo.reads import Archive, count_entries, from_database, read
 from include.nightscout.demo.versions import OBJECT_ID
 from include.nightscout.windows import iso_milliseconds, milliseconds
 
 API = "/api/v1/"
-ALWAYS_EMPTY = ("devicestatus", "food", "activity")
+ALWAYS_EMPTY = ("food", "activity")
 
 LINKS = (
     "entries.json",
@@ -63,12 +62,12 @@ def respond(call: Call) -> Answer:
     match resource.split("/"):
         case ["entries", *rest] if len(rest) < 2:
             return _entries(call, parameters, accept, rest[0] if rest else None)
-        case ["treatments"]:
-            return _treatments(call, parameters)
+        case ["treatments" | "devicestatus"]:
+            return _treatments(call, parameters, resource)
         case ["count", "entries", "where"]:
             return _count(call, parameters)
         case ["profile"] | ["profile", "current"] | ["profiles"]:
-            return as_json({"profile": [profile()], "profile/current": profile(), "profiles": []}[resource])
+            return _profiles(call, parameters, resource)
         case ["status"]:
             return _status(call, accept)
         case ["verifyauth"]:
@@ -109,13 +108,28 @@ def _entries(call: Call, parameters: Parameters, accept: str, spec: str | None) 
     return as_entries(found, accept, call.if_modified_since)
 
 
-def _treatments(call: Call, parameters: Parameters) -> Answer:
-    """Treatments; an error of the database is swallowed and leaves the answer empty, with status 200."""
+def _treatments(call: Call, parameters: Parameters, collection: str) -> Answer:
+    """Treatments or device status; an error of the database is swallowed: nothing, with status 200."""
     try:
-        found = read("treatments", parameters, call.archive, call.now_ms)
+        found = read(collection, parameters, call.archive, call.now_ms)
     except QueryError:
         return as_json(None)
+    if collection == "devicestatus":
+        return as_json(found)
     return as_treatments(found, call.if_modified_since)
+
+
+def _profiles(call: Call, parameters: Parameters, resource: str) -> Answer:
+    """All profiles, ten when no count says otherwise; a filter is ignored, as by the real server."""
+    if resource == "profiles":
+        return as_json([])  # the last four days of them
+    held = list(call.archive("profile", 0, call.now_ms, call.now_ms))
+    if resource == "profile/current":
+        return as_json(held[0] if held else {})
+    try:
+        return as_json(held[: limit_of(parameters.count or "10")])
+    except QueryError as error:
+        return as_error(500, "Mongo Error", str(error))
 
 
 def _count(call: Call, parameters: Parameters) -> Answer:

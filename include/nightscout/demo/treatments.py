@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date
 
+from include.glucose import MG_DL_PER_MMOL_L
 from include.nightscout.demo.chance import between, falls_on, share
 from include.nightscout.demo.days import (
     HOUR,
@@ -30,7 +31,6 @@ from include.nightscout.demo.versions import (
 
 PUMP = "loop://iPhone"
 PERSON = "Demo"
-MG_DL_PER_MMOL_L = 18.01559
 
 CARBS_EDIT_EVERY = 8
 TIME_EDIT_EVERY = 9

@@ -34,6 +34,8 @@ validities as (
         site_id,
         zone,
         target_set,
+        -- empty in rows of sites that were configured before there was a choice
+        coalesce(display_units, 'mg/dL') as display_units,
         is_demo,
         valid_from,
         coalesce(

@@ -12,6 +12,29 @@ sites as (
 
 ),
 
+-- Trio writes fat and protein as carbs that nobody ate, and no foodType then
+classified as (
+
+    select
+        *,
+        coalesce(
+            entered_by = 'Trio'
+            and event_type = 'Carb Correction'
+            and {{ json_text('payload', 'foodType') }} is null
+            and {{ json_number('payload', 'fat') }} = 0
+            and {{ json_number('payload', 'protein') }} = 0,
+            false
+        ) as is_carb_equivalent,
+        {{ json_text('payload', 'type') }} as bolus_type
+
+    from raw_treatments
+
+    where
+        deleted_at is null
+        and site_id in (select sites.site_id from sites)
+
+),
+
 treatments as (
 
     select
@@ -20,22 +43,42 @@ treatments as (
         event_type,
         treated_at,
         created_at as timestamp_iso,
-        insulin as insulin_units,
+        case when bolus_type = 'PRIMING' then null else insulin end
+            as insulin_units,
         {{ json_text('payload', 'insulinType') }} as insulin_type,
-        carbs as carbs_grams,
+        case when is_carb_equivalent then null else carbs end as carbs_grams,
+        case when is_carb_equivalent then carbs end as carb_equivalent_grams,
         {{ to_mg_dl('glucose', 'units') }} as glucose_mg_dl,
         duration_minutes,
         absolute as absolute_units_per_hour,
         rate as rate_units_per_hour,
-        percent as basal_change_pct,
+        {{ below_a_million('percent') }} as basal_change_pct,
+        case
+            when lower(event_type) = 'combo bolus'
+                then
+                    greatest(
+                        coalesce(
+                            {{ json_number('payload', 'enteredinsulin') }}
+                            - coalesce(insulin, 0),
+                            {{ json_number('payload', 'relative') }}
+                            * duration_minutes / 60,
+                            0
+                        ),
+                        0
+                    )
+        end as extended_units,
+        {{ json_number('payload', 'preBolus') }} as pre_bolus_minutes,
+        coalesce(
+            lower(event_type) = 'smb'
+            or bolus_type = 'SMB'
+            or {{ json_text('payload', 'isSMB') }} = 'true'
+            or {{ json_text('payload', 'automatic') }} = 'true',
+            false
+        ) as is_automatic,
         entered_by,
         ingested_at
 
-    from raw_treatments
-
-    where
-        deleted_at is null
-        and site_id in (select sites.site_id from sites)
+    from classified
 
 )
 

@@ -12,6 +12,7 @@ validities as (
         site_id,
         zone,
         target_set,
+        display_units,
         is_demo,
         valid_to_at is null as is_current,
         valid_from,

@@ -17,7 +17,7 @@ ended as (
 
 ),
 
--- a shorter run neither starts nor ends an event
+-- a shorter run neither starts nor ends an event; clocks are seconds off
 lasting as (
 
     select
@@ -32,7 +32,7 @@ lasting as (
 
     from ended
 
-    where {{ minutes_between('first_at', 'last_at') }} + 5 >= 15
+    where {{ minutes_between('first_at', 'last_at') }} + 5 >= 14.5
 
     window stretch_runs as (
         partition by site_id, kind, stretch_number order by first_at

@@ -6,23 +6,9 @@ readings as (
 
 ),
 
-local_days as (
+periods as (
 
-    select * from {{ ref('int_local_days') }}
-
-),
-
-last_ended_days as (
-
-    select
-        site_id,
-        max(reading_date) as last_ended_date
-
-    from local_days
-
-    where is_ended
-
-    group by site_id
+    select * from {{ ref('int_glucose_periods') }}
 
 ),
 
@@ -32,12 +18,13 @@ recent as (
 
     from readings
 
-    inner join last_ended_days
+    inner join periods
         on
-            readings.site_id = last_ended_days.site_id
-            and readings.reading_date <= last_ended_days.last_ended_date
-            and readings.reading_date
-            > last_ended_days.last_ended_date - interval '90' day
+            readings.site_id = periods.site_id
+            and readings.reading_date >= periods.period_start
+            and readings.reading_date <= periods.period_end
+
+    where periods.period_days = 90 and periods.is_current
 
 ),
 

@@ -50,10 +50,8 @@ described as (
         glucose_change_mg_dl,
         minutes_since_last_reading,
         case
-            when minutes_since_last_reading <= 15
-                then
-                    glucose_change_mg_dl
-                    / nullif(minutes_since_last_reading, 0)
+            when minutes_since_last_reading between 2 and 15
+                then glucose_change_mg_dl / minutes_since_last_reading
         end as rate_mg_dl_per_minute,
         direction,
         device,

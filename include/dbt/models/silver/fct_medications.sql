@@ -18,15 +18,15 @@ medications as (
         extract(hour from treated_at_local) as medication_hour,
         event_type,
         case
-            when insulin_units > 0 then coalesce(insulin_type, 'Insulin')
+            when bolus_units > 0 then coalesce(insulin_type, 'Insulin')
             else event_type
         end as medication_name,
-        case when insulin_units > 0 then insulin_units end as dose_units
+        bolus_units as dose_units
 
     from treatments
 
     where
-        insulin_units > 0
+        bolus_units > 0
         or lower(event_type) in ('medication', 'glucagon')
 
 )

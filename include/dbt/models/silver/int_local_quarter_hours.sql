@@ -1,8 +1,8 @@
 with
 
-readings as (
+spans as (
 
-    select * from {{ ref('fct_glucose_readings') }}
+    select * from {{ ref('int_site_spans') }}
 
 ),
 
@@ -12,35 +12,7 @@ sites as (
 
 ),
 
-data_through as (
-
-    select * from {{ ref('int_site_data_through') }}
-
-),
-
--- 13 days before the first reading, so that 14 trailing days are always whole
-spans as (
-
-    select
-        readings.site_id,
-        data_through.data_through,
-        max(readings.reading_date) as last_reading_date,
-        cast(min(readings.reading_date) - interval '13' day as date)
-            as first_date,
-        cast(greatest(
-            max(readings.reading_date),
-            cast({{ in_zone('data_through.data_through', "'UTC'") }} as date)
-        ) as date) as last_date
-
-    from readings
-
-    inner join data_through on readings.site_id = data_through.site_id
-
-    group by readings.site_id, data_through.data_through
-
-),
-
--- no zone is a day away from UTC: two days more hold the first and last day whole
+-- no zone is a day away from UTC: two days more hold all days whole
 weeks as (
 
     select
@@ -50,8 +22,8 @@ weeks as (
     from spans
 
     cross join {{ weeks(
-        "cast(spans.first_date - interval '2' day as date)",
-        "cast(spans.last_date + interval '2' day as date)"
+        "cast(spans.first_known_date - interval '2' day as date)",
+        "cast(spans.last_known_date + interval '2' day as date)"
     ) }} as weeks (week_start)
 
 ),
@@ -76,9 +48,12 @@ localized as (
     select
         quarter_hours.site_id,
         quarter_hours.starts_at,
-        {{ local_date(
-            in_zone('quarter_hours.starts_at', 'sites.zone'), 'sites.last_date'
-        ) }} as reading_date,
+        {{ local_date(in_zone('quarter_hours.starts_at', 'sites.zone'),
+            'sites.last_date') }} as reading_date,
+        extract(hour from {{ in_zone('quarter_hours.starts_at', 'sites.zone') }})
+            as hour_of_day,
+        extract(minute from {{ in_zone('quarter_hours.starts_at', 'sites.zone') }})
+            as minute_of_hour,
         quarter_hours.data_through,
         quarter_hours.first_date,
         quarter_hours.last_reading_date
@@ -88,11 +63,7 @@ localized as (
     inner join sites
         on
             quarter_hours.site_id = sites.site_id
-            and quarter_hours.starts_at >= sites.valid_from_at
-            and (
-                sites.valid_to_at is null
-                or quarter_hours.starts_at < sites.valid_to_at
-            )
+            and {{ valid_at('sites', 'quarter_hours.starts_at') }}
 
 )
 

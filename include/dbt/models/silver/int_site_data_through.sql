@@ -24,6 +24,7 @@ collections as (
     where
         status = 'merged'
         and kind = 'window'
+        and collection in ('entries', 'treatments')
         and site_id in (select sites.site_id from sites)
 
     group by site_id, collection

@@ -1,23 +1,9 @@
-{# One statement for everything a single row, or its key, must satisfy; each failing row names what it breaks. #}
+{# One read of the table for everything that a row, or its key, must satisfy; each key names what it breaks. #}
 {% test sound_rows(model, key, required=[], conditions=[]) %}
 
 with
 
-repeated as (
-
-    select
-        {{ key | join(', ') }},
-        'the key is repeated' as broken
-
-    from {{ model }}
-
-    group by {{ key | join(', ') }}
-
-    having count(*) > 1
-
-),
-
-unsound as (
+judged as (
 
     select
         {{ key | join(', ') }},
@@ -34,10 +20,14 @@ unsound as (
 
 )
 
-select * from repeated
+select
+    {{ key | join(', ') }},
+    coalesce(max(broken), 'the key is repeated') as broken
 
-union all
+from judged
 
-select * from unsound where broken is not null
+group by {{ key | join(', ') }}
+
+having count(*) > 1 or max(broken) is not null
 
 {% endtest %}

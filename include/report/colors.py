@@ -1,0 +1,16 @@
+"""The five classes of glucose in the colours of the consensus report (Battelino 2019, figure 1)."""
+
+VERY_HIGH = "#f28c28"
+HIGH = "#ffd23f"
+IN_RANGE = "#4caf50"
+LOW = "#e03131"
+VERY_LOW = "#8b0a1a"
+
+MEDIAN = "#0b3c5d"
+MIDDLE_HALF = "#7fb2d6"
+OUTER = "#cfe2f0"
+LITTLE_DATA = "#bdbdbd"
+INK = "#333333"
+BOLUS = "#2b6cb0"
+BASAL = "#9cc3e6"
+CARBS = "#b7791f"
