@@ -30,6 +30,7 @@ from include.nightscout.windows import Window
 from include.run.audit import audit_branch
 from include.run.checks import check_sites
 from include.run.ending import ending_of
+from include.run.model_tests import model_tests
 from include.run.planning import plan_run
 from include.run.transform import (
     RESULTS,
@@ -43,7 +44,7 @@ from include.run.transform import (
 from include.run.verdict import judge
 from include.schemas.checks import FAILED as MISSED
 from include.schemas.checks import CheckResult
-from include.serving.check_results import has_checks, record_checks
+from include.serving.check_results import has_checks_of_sites, record_checks
 from include.serving.lease import Lease, Leases, Owner
 from include.serving.postgres import Postgres, open_postgres
 from include.serving.publish import publish, published_version
@@ -195,7 +196,7 @@ class Pipeline:
         environment = branch["dbt_environment"]
         target = Path(environment["DBT_TARGET_PATH"])
         prepare_target(target)
-        _, work = self._own(branch)
+        lease, work = self._own(branch)
         work.ready_to_build()
         work.drop_strangers({f"{schema}.{name}" for name, schema in model_schemas(self.settings).items()})
         # Unit tests prove the formulas, not the data: `make test` runs them. What is no table has no test.
@@ -207,6 +208,8 @@ class Pipeline:
         except TransformError as error:
             work.blame_services(str(error))
             raise
+        finally:
+            self._record(lease, work.name, [model_tests(target / RESULTS)])
 
     def audit(self, branch: Facts) -> Facts:
         """Prove the branch. Raises AuditError naming what is wrong; main then stays as it was."""
@@ -269,7 +272,7 @@ class Pipeline:
     def _check_main(self, lease: Lease) -> None:
         """A run that came to no audit checks main instead: what readers see may be old by now."""
         main = self.lakehouse.main_version()
-        if main is not None and not has_checks(self.postgres, lease.number):
+        if main is not None and not has_checks_of_sites(self.postgres, lease.number):
             self._record(lease, main, check_sites(self.lakehouse.at(main), datetime.now(UTC)))
 
     def _record(self, lease: Lease, version: str, results: Sequence[CheckResult]) -> None:

@@ -63,8 +63,10 @@ def run_dbt(
         finally:
             close_dbt_connection()
     if results is not None and outcome.result is not None:
+        draft = results.with_suffix(".draft")
         with usable_disk(results.parent):
-            outcome.result.write(str(results))  # type: ignore[union-attr]
+            outcome.result.write(str(draft))  # type: ignore[union-attr]
+            draft.replace(results)
     if outcome.success:
         return
     reason = _reason(outcome)

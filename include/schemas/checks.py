@@ -35,6 +35,14 @@ class Check:
     meaning: str
 
 
+MODEL_TESTS = Check(
+    "model_tests",
+    ERROR,
+    "of dbt's tests failed",
+    "0",
+    "the data engineer",
+    "a table breaks a promise, as one row a reading or sums that add up: published numbers would be wrong",
+)
 LEDGER = Check(
     "ledger",
     ERROR,
@@ -119,7 +127,7 @@ PLAUSIBLE_VALUES = Check(
     "the sensor sends error codes, or the uploader sends something else",
 )
 
-OF_THE_LAKE = (LEDGER, OWN_TABLES, CONTRACTS, CONTRACT_WARNINGS)
+OF_THE_LAKE = (MODEL_TESTS, LEDGER, OWN_TABLES, CONTRACTS, CONTRACT_WARNINGS)
 OF_A_SITE = (
     SOURCE_READ,
     LAST_READING,

@@ -18,10 +18,13 @@ insert into ops.check_results (lease_number, check_name, site_id, run_id, versio
 values (%(lease_number)s, %(check_name)s, %(site_id)s, %(run_id)s, %(version)s, now(), %(severity)s,
     %(outcome)s, %(measured)s, %(unit)s, %(limit_text)s, %(about)s, %(concerns)s, %(meaning)s)
 """
-FORGET = (
-    "delete from ops.check_results where lease_number = %s or checked_at < now() - make_interval(days => %s)"
-)
-EXIST = "select exists (select from ops.check_results where lease_number = %s)"
+FORGET = """
+delete from ops.check_results
+where
+    lease_number = %s and check_name = any(%s)
+    or checked_at < now() - make_interval(days => %s)
+"""
+OF_SITES = "select exists (select from ops.check_results where lease_number = %s and site_id <> '')"
 LAST = """
 select * from ops.check_results
 where lease_number = (select max(lease_number) from ops.check_results)
@@ -32,7 +35,7 @@ order by array_position(array['failed', 'not_measured', 'passed'], outcome), sev
 def record_checks(
     postgres: Postgres, number: int, run_id: str, version: str, results: Sequence[CheckResult]
 ) -> None:
-    """Keep what the run with this lease found in `version`, instead of what it found before."""
+    """Keep what the run with this lease found in `version`, instead of what the same checks found before."""
     rows = [
         {
             "lease_number": number,
@@ -53,15 +56,15 @@ def record_checks(
     ]
     prepare(postgres)
     with postgres.transaction() as connection:
-        connection.execute(FORGET, [number, KEPT_DAYS])
+        connection.execute(FORGET, [number, [row["check_name"] for row in rows], KEPT_DAYS])
         connection.cursor().executemany(WRITE, rows)
 
 
-def has_checks(postgres: Postgres, number: int) -> bool:
-    """Whether the run with this lease recorded any."""
+def has_checks_of_sites(postgres: Postgres, number: int) -> bool:
+    """Whether the run with this lease recorded any of a site."""
     prepare(postgres)
     with postgres.transaction() as connection:
-        return connection.execute(EXIST, [number]).fetchone() == (True,)
+        return connection.execute(OF_SITES, [number]).fetchone() == (True,)
 
 
 def last_checks(postgres: Postgres) -> list[dict[str, Any]]:

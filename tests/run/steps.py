@@ -20,6 +20,17 @@ def days(first: str, last: str) -> Facts:
     return {"first_day": first, "last_day": last, "is_scheduled": False}
 
 
+def until_staged(pipeline: Pipeline, request: Facts, run_id: str) -> tuple[Facts, Facts, list[Facts]]:
+    """The first steps of a run: its lease, its branch, and what was staged and validated."""
+    lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
+    assert lease is not None
+    plan = pipeline.plan(request, lease)
+    branch = pipeline.open_branch(lease, plan)
+    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
+    pipeline.validate(branch, staged)
+    return lease, branch, staged
+
+
 def run(pipeline: Pipeline, request: Facts, run_id: str) -> Facts:
     """Every step; returns the plan and what merge reported. Raises what the first failing step raises."""
     lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from include.ingestion import rounds
-from include.nightscout.demo import DEMO_ZONE
 from include.nightscout.demo.documents import newest_first
 from include.nightscout.demo.server import serve
 from include.nightscout.demo.versions import Document
@@ -15,14 +13,10 @@ from include.nightscout.windows import milliseconds
 from include.run.pipeline import Pipeline
 from include.run.scratch import dbt_on_scratch_branch
 from include.run.transform import ensure_manifest
-from include.run.turn import owner_of_this_process, process_has_ended
-from include.serving.postgres import stop
-from include.settings import Settings
-from tests.free_ports import free_port
 from tests.ingestion.interrupted import killed_before
-from tests.run.steps import RESULTS, Facts, day, days, run
+from tests.run.conftest import NOW
+from tests.run.steps import RESULTS, day, days, run, until_staged
 
-NOW = datetime(2024, 10, 20, 12, tzinfo=UTC)
 MISSING: list[int] = []  # documents since this instant, in milliseconds, are gone from the site
 
 
@@ -35,32 +29,9 @@ def without_what_is_missing(
 
 
 @pytest.fixture
-def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipeline]:
-    monkeypatch.setattr("include.run.pipeline.check_manifest", lambda _: None)  # nothing is built here
+def site_url() -> Iterator[str]:
     with serve(lambda: NOW, archive=without_what_is_missing) as url:
-        settings = Settings(
-            _env_file=None,
-            lakehouse_home=tmp_path / "home",
-            lakehouse_postgres_port=free_port(),
-            nightscout_url=url,
-            nightscout_time_zone=DEMO_ZONE,
-            sites_file=tmp_path / "sites.yaml",
-        )
-        try:
-            yield Pipeline(settings)
-        finally:
-            stop(settings)
-
-
-def until_staged(pipeline: Pipeline, request: Facts, run_id: str) -> tuple[Facts, Facts, list[Facts]]:
-    """The first steps of a run: its lease, its branch, and what was staged and validated."""
-    lease = pipeline.take_lease(owner_of_this_process("test", run_id), process_has_ended)
-    assert lease is not None
-    plan = pipeline.plan(request, lease)
-    branch = pipeline.open_branch(lease, plan)
-    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
-    pipeline.validate(branch, staged)
-    return lease, branch, staged
+        yield url
 
 
 @pytest.mark.parametrize("table", ["treatments", "ingest_outcomes"])

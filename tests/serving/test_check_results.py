@@ -1,10 +1,12 @@
 """`ops.check_results`: what each run's checks found."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
 from include.schemas.checks import CONTRACTS, GAPS, MEAN_GLUCOSE, READINGS_A_DAY, CheckResult
-from include.serving.check_results import has_checks, last_checks, record_checks, result_of
+from include.serving.check_results import has_checks_of_sites, last_checks, record_checks, result_of
 from include.serving.operations import prepare
 from include.serving.postgres import Postgres, reader
 from include.settings import Settings
@@ -19,9 +21,9 @@ FOUND = [
 
 def test_what_is_wrong_comes_first(postgres: Postgres) -> None:
     assert last_checks(postgres) == []
-    assert not has_checks(postgres, 7)
+    assert not has_checks_of_sites(postgres, 7)
     record_checks(postgres, 7, "manual__7", "run-7", FOUND)
-    assert has_checks(postgres, 7)
+    assert has_checks_of_sites(postgres, 7)
     rows = last_checks(postgres)
     assert [(row["outcome"], row["severity"], row["check_name"], row["site_id"]) for row in rows] == [
         ("failed", "error", "contracts", ""),
@@ -40,8 +42,15 @@ def test_what_is_wrong_comes_first(postgres: Postgres) -> None:
 
 def test_a_second_try_replaces_what_the_first_found(postgres: Postgres) -> None:
     record_checks(postgres, 7, "manual__7", "run-7", FOUND)
-    record_checks(postgres, 7, "manual__7", "run-7", FOUND[:1])
-    assert [row["check_name"] for row in last_checks(postgres)] == ["readings_a_day"]
+    record_checks(postgres, 7, "manual__7", "run-7", [replace(FOUND[0], measured=1.0, is_met=False)])
+    assert {row["check_name"]: row["measured"] for row in last_checks(postgres)} == {
+        result.check.name: result.measured for result in FOUND
+    } | {"readings_a_day": 1.0}
+
+
+def test_checks_of_the_whole_lake_are_none_of_sites(postgres: Postgres) -> None:
+    record_checks(postgres, 7, "manual__7", "run-7", FOUND[-1:])
+    assert not has_checks_of_sites(postgres, 7)
 
 
 def test_results_are_kept_for_ninety_days(postgres: Postgres) -> None:
