@@ -3,7 +3,7 @@
 from include.cli.output import Row, console, say, show
 from include.glucose import HIGH_MG_DL, LOW_MG_DL
 from include.lakehouse import open_lakehouse
-from include.report.files import page_path, sites_with_page
+from include.report.files import page_path, pages
 from include.report.units import Units
 from include.settings import Settings
 
@@ -39,8 +39,8 @@ def show_summary(settings: Settings) -> None:
         show([_row(day) for day in shown], title=f"Site {site_id}{more}")
     if not days:
         console.print("No readings were found in this range.")
-    for site_id in sites_with_page(settings.lakehouse_home):
-        say(f"The report of {site_id}: {page_path(settings.lakehouse_home, site_id)}")
+    for site_id, period in pages(settings.lakehouse_home):
+        say(f"The report of {site_id}, {period} days: {page_path(settings.lakehouse_home, site_id, period)}")
     console.print(NEXT, markup=True)
 
 

@@ -1,4 +1,4 @@
-"""The reports inside Airflow: a list of sites, and each site's report, for those who may see the Dag."""
+"""The reports inside Airflow: a list of sites, and each site's reports, for those who may see the Dag."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import cached_property
@@ -50,7 +50,7 @@ def report_app() -> "FastAPI":
     from fastapi import Depends, FastAPI
     from fastapi.responses import HTMLResponse
 
-    from include.report.files import page_path, sites_with_page
+    from include.report.files import page_path, pages
     from include.report.page import render_list
     from include.settings import load_settings
 
@@ -59,15 +59,14 @@ def report_app() -> "FastAPI":
 
     @app.get("/")
     def sites() -> HTMLResponse:
-        known = sites_with_page(load_settings().lakehouse_home)
-        return HTMLResponse(render_list(known), headers=HEADERS)
+        return HTMLResponse(render_list(pages(load_settings().lakehouse_home)), headers=HEADERS)
 
-    @app.get("/{site_id}")
-    def report(site_id: str) -> HTMLResponse:
+    @app.get("/{site_id}/{days}")
+    def report(site_id: str, days: str) -> HTMLResponse:
         home = load_settings().lakehouse_home
-        if site_id not in sites_with_page(home):
-            return HTMLResponse("There is no report of this site.", status_code=404, headers=HEADERS)
-        page = page_path(home, site_id).read_text("utf-8")
+        if (site_id, days) not in [(site, str(period)) for site, period in pages(home)]:
+            return HTMLResponse("There is no such report.", status_code=404, headers=HEADERS)
+        page = page_path(home, site_id, int(days)).read_text("utf-8")
         return HTMLResponse(page, headers=HEADERS)
 
     return app

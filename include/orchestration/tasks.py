@@ -120,11 +120,11 @@ def publish(
 
 
 def report() -> Facts:
-    """Make the report of every site. Skipped when each shows what is published already."""
+    """Make the reports of every site. Skipped when each shows what is published already."""
     from include.run.reports import make_reports
 
     made = make_reports(_pipeline())
-    if not made["sites"]:
+    if not made["pages"]:
         raise AirflowSkipException("every report shows what is published already")
     return made
 

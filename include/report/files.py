@@ -10,12 +10,14 @@ from pathlib import Path
 from markupsafe import escape
 
 from include.errors import ReportError
+from include.glucose import PERIOD_DAYS
 from include.report.marts import DEFAULT_DAYS
 from include.serving.secret_file import write_secret
 
 FOLDER = "reports"  # below LAKEHOUSE_HOME
 VERSION = '<meta name="lakehouse-version" content="{}">'  # as the template has it
-PAGE = re.compile(r"(?P<site_id>[a-z][a-z0-9_-]{0,39})(\.\d+-days)?\.html")
+PERIODS = "|".join(str(days) for days in PERIOD_DAYS if days != DEFAULT_DAYS)
+PAGE = re.compile(rf"(?P<site_id>[a-z][a-z0-9_-]{{0,39}})(\.(?P<days>{PERIODS})-days)?\.html")
 
 
 def page_path(home: Path, site_id: str, days: int = DEFAULT_DAYS) -> Path:
@@ -59,10 +61,10 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def sites_with_page(home: Path) -> list[str]:
-    """Ids of the sites that have a page of the usual period."""
+def pages(home: Path) -> list[tuple[str, int]]:
+    """Site and days of every page that is there."""
     found = (PAGE.fullmatch(path.name) for path in (home / FOLDER).glob("*.html"))
-    return sorted(match["site_id"] for match in found if match and not match[2])
+    return sorted((match["site_id"], int(match["days"] or DEFAULT_DAYS)) for match in found if match)
 
 
 def remove_other_pages(home: Path, site_ids: list[str]) -> None:

@@ -36,9 +36,12 @@ def render(marts: SiteMarts) -> str:
     return environment.get_template("page.html.j2").render(context) + "\n"
 
 
-def render_list(site_ids: Sequence[str]) -> str:
-    """A page that leads to the reports of these sites."""
-    return _environment().get_template("sites.html.j2").render(site_ids=site_ids) + "\n"
+def render_list(pages: Iterable[tuple[str, int]]) -> str:
+    """A page that leads to these reports, each a site and the days of a period."""
+    days_of: dict[str, list[int]] = {}
+    for site_id, days in pages:
+        days_of.setdefault(site_id, []).append(days)
+    return _environment().get_template("sites.html.j2").render(days_of=days_of) + "\n"
 
 
 def _environment() -> Environment:

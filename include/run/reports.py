@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.connections import FindConnection
 from include.errors import InputError, ReportError, ServiceError
-from include.report.files import make_folder, page_path, remove_other_pages, shows, write_page
+from include.report.files import make_folder, page_path, pages, remove_other_pages, shows, write_page
 from include.report.marts import DEFAULT_DAYS, NOTHING, check_days, published_sites, read_site
 from include.serving.postgres import Postgres, ensure, own_postgres
 from include.settings import Settings
@@ -19,32 +19,33 @@ Facts = dict[str, Any]
 def make_reports(pipeline: "Pipeline") -> Facts:
     """Make the page of every published site, unless it shows the published version; remove others' pages.
 
+    A page of another period is made again where there is one: no page shows older numbers than another.
     Where nothing is published, as in a new Postgres, all stay. One that fails does not stop the others.
     Raises ReportError naming each that failed, ServiceError.
     """
     version, site_ids = published_sites(pipeline.postgres)
     if version is None:
-        return {"version": None, "sites": []}
+        return {"version": None, "pages": []}
     home = pipeline.settings.lakehouse_home
     remove_other_pages(home, site_ids)
     made: list[str] = []
     failed: dict[str, str] = {}
-    for site_id in site_ids:
-        path = page_path(home, site_id)
+    for site_id, days in sorted({(site_id, DEFAULT_DAYS) for site_id in site_ids} | set(pages(home))):
+        path = page_path(home, site_id, days)
         if shows(path, version):
             continue
         try:
             make_folder(home)
-            make_report(pipeline.postgres, site_id, DEFAULT_DAYS, path)
-            made.append(site_id)
+            make_report(pipeline.postgres, site_id, days, path)
+            made.append(path.name)
         except ServiceError:
             raise
         except Exception as error:  # noqa: BLE001 (one site's page does not cost others theirs)
-            failed[site_id] = f"{type(error).__name__}: {error}"
+            failed[path.name] = f"{type(error).__name__}: {error}"
     if failed:
-        reasons = "; ".join(f"site {site_id}: {reason}" for site_id, reason in failed.items())
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
         raise ReportError(f"{reasons}. What is published is whole; the last page, if any, stays")
-    return {"version": version, "sites": made}
+    return {"version": version, "pages": made}
 
 
 def make_report(postgres: Postgres, site_id: str, days: int, path: Path) -> None:

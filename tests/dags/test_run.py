@@ -122,7 +122,10 @@ class Steps(PretendedSteps):
     def make_reports(self, pipeline: Any) -> dict[str, Any]:
         self._call("report")
         assert pipeline is self
-        return {"version": "run-1", "sites": list(SITES) if "promote" in self.calls else []}
+        return {
+            "version": "run-1",
+            "pages": [f"{site}.html" for site in SITES] if "promote" in self.calls else [],
+        }
 
 
 @pytest.fixture

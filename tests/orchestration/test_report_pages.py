@@ -1,5 +1,6 @@
 """The pages of reports that the API server mounts; test_reports_in_airflow.py asks a real one."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,53 +56,57 @@ def browser(pages: ReportPages) -> Iterator[Any]:
         yield client
 
 
-def test_the_list_leads_to_each_site(browser: Any) -> None:
+def test_the_list_leads_to_each_page(browser: Any) -> None:
     answer = browser.get("/")
     assert answer.status_code == 200
-    assert '<a href="home">home</a>' in answer.text
-    assert answer.text.count("<a ") == 1
-    assert browser.get("/home").text == PAGE
+    assert re.findall(r'href="(.*?)"', answer.text) == ["home/14", "home/90"]
+    assert browser.get("/home/14").text == PAGE
+    assert browser.get("/home/90").text == "another period"
 
 
 def test_without_a_page_the_list_says_so(browser: Any, tmp_path: Path) -> None:
     page_path(tmp_path, "home").unlink()
+    page_path(tmp_path, "home", 90).unlink()
     assert "There is none yet" in browser.get("/").text
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "nobody",
-        "home.90-days",
-        "../secret",
-        "..%2fsecret",
-        "%2e%2e%2fsecret",
+        "home",
+        "nobody/14",
+        "home/30",
+        "home/014",
+        "home.90-days/14",
+        "../secret/14",
+        "..%2fsecret/14",
+        "%2e%2e%2fsecret/14",
         "home.html",
-        "HOME",
+        "HOME/14",
         "openapi.json",
     ],
 )
-def test_nothing_but_the_sites_can_be_asked_for(browser: Any, path: str) -> None:
+def test_nothing_but_the_pages_can_be_asked_for(browser: Any, path: str) -> None:
     answer = browser.get(f"/{path}")
     assert answer.status_code == 404
     assert "not to be seen" not in answer.text
 
 
 def test_every_answer_forbids_scripts_and_is_not_kept(browser: Any) -> None:
-    for path in ("/", "/home", "/nobody"):
+    for path in ("/", "/home/14", "/nobody/14"):
         answer = browser.get(path)
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
     assert "script" not in HEADERS["Content-Security-Policy"]
     assert HEADERS["Content-Security-Policy"].startswith("default-src 'none'")
 
 
-@pytest.mark.parametrize("path", ["/", "/home", "/nobody"])
+@pytest.mark.parametrize("path", ["/", "/home/14", "/nobody/14"])
 def test_who_may_not_see_the_dag_sees_no_report(browser: Any, manager: Manager, path: str) -> None:
     manager.may_see.clear()
     assert browser.get(path).status_code == 403
 
 
-@pytest.mark.parametrize("path", ["/", "/home", "/nobody"])
+@pytest.mark.parametrize("path", ["/", "/home/14", "/nobody/14"])
 def test_who_is_not_logged_in_is_refused(pages: ReportPages, path: str) -> None:
     from fastapi.testclient import TestClient
 

@@ -25,7 +25,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveAirflow]:
             yield live
 
 
-@pytest.mark.parametrize("path", ["nightscout/", "nightscout/home", "nightscout/nobody"])
+@pytest.mark.parametrize("path", ["nightscout/", "nightscout/home/14", "nightscout/nobody/14"])
 def test_who_is_not_logged_in_is_refused_as_by_the_api(live: LiveAirflow, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer no-such-token"}):
         answer = requests.get(live.address(path), headers=headers, timeout=60)
@@ -42,6 +42,6 @@ def test_who_is_logged_in_sees_the_page_in_a_frame_of_the_menu(live: LiveAirflow
     cookie = (live.address(""), "_token", live.token)
     listed = look_at(live.address("nightscout/"), tmp_path, *cookie)
     assert "home" in listed.desktop["text"]
-    report = look_at(live.address("nightscout/home"), tmp_path, *cookie)
+    report = look_at(live.address("nightscout/home/14"), tmp_path, *cookie)
     assert "Glucose report: home" in report.desktop["text"]
     assert (listed.problems, report.problems) == ([], [])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from include.errors import InputError, ReportError
-from include.report import page
-from include.report.files import VERSION, page_path, shows, sites_with_page, write_page
+from include.report import files, page
+from include.report.files import VERSION, page_path, shows, write_page
 from include.report.marts import SiteMarts
 from include.run import reports
 from include.run.reports import make_reports, report_of
@@ -45,7 +45,7 @@ def pages(pipeline: Any) -> dict[str, str]:
 
 def test_every_site_gets_a_page_that_only_its_owner_reads(pipeline: Any, quickly: None) -> None:
     publish(pipeline.postgres, OTHER, person.marts())
-    assert make_reports(pipeline) == {"version": person.marts().version, "sites": ["home", "other"]}
+    assert make_reports(pipeline) == {"version": person.marts().version, "pages": ["home.html", "other.html"]}
     assert list(pages(pipeline)) == ["home.html", "other.html"]
     assert pages(pipeline)["home.html"].startswith("home ")
     folder = pipeline.settings.lakehouse_home / "reports"
@@ -56,9 +56,9 @@ def test_every_site_gets_a_page_that_only_its_owner_reads(pipeline: Any, quickly
 def test_pages_are_made_again_when_another_version_is_published(pipeline: Any) -> None:
     publish(pipeline.postgres, person.marts())
     make_reports(pipeline)
-    assert make_reports(pipeline)["sites"] == []
+    assert make_reports(pipeline)["pages"] == []
     publish(pipeline.postgres, person.marts(version="the next", period=person.period(avg_glucose_mg_dl=99.0)))
-    assert make_reports(pipeline)["sites"] == ["home"]
+    assert make_reports(pipeline)["pages"] == ["home.html"]
     assert Page(pages(pipeline)["home.html"]).of("statistic")["avg_glucose_mg_dl"] == "99 mg/dL"
 
 
@@ -73,8 +73,19 @@ def test_pages_of_a_site_that_is_gone_are_removed_and_nothing_else(pipeline: Any
     assert list(pages(pipeline)) == ["My notes.html", "home.html"]
 
 
+def test_a_period_that_was_asked_for_is_kept_up_to_date(pipeline: Any, quickly: None) -> None:
+    publish(pipeline.postgres, person.marts())
+    home = pipeline.settings.lakehouse_home
+    quarter = page_path(home, "home", 90)
+    make_reports(pipeline)
+    write_page(quarter, VERSION.format("an older one"))
+    assert make_reports(pipeline)["pages"] == ["home.90-days.html"]
+    assert shows(quarter, person.marts().version)
+    assert make_reports(pipeline)["pages"] == []
+
+
 def test_nothing_published_makes_nothing(pipeline: Any) -> None:
-    assert make_reports(pipeline) == {"version": None, "sites": []}
+    assert make_reports(pipeline) == {"version": None, "pages": []}
     assert not pipeline.settings.lakehouse_home.exists()
 
 
@@ -84,7 +95,7 @@ def test_nothing_published_any_more_leaves_the_last_pages(pipeline: Any, quickly
     last = pages(pipeline)
     with pipeline.postgres.transaction() as connection:
         connection.execute("delete from ops.publication")
-    assert make_reports(pipeline) == {"version": None, "sites": []}
+    assert make_reports(pipeline) == {"version": None, "pages": []}
     assert pages(pipeline) == last
     assert list(last) == ["home.html", "other.html"]
 
@@ -101,7 +112,7 @@ def test_one_that_fails_is_named_and_does_not_stop_the_others(
         make_report(postgres, site_id, days, path)
 
     monkeypatch.setattr(reports, "make_report", failing)
-    with pytest.raises(ReportError, match="site home: ZeroDivisionError: of course"):
+    with pytest.raises(ReportError, match=r"home\.html: ZeroDivisionError: of course"):
         make_reports(pipeline)
     assert list(pages(pipeline)) == ["other.html"]
 
@@ -130,7 +141,7 @@ def test_no_two_pages_share_a_name(tmp_path: Path) -> None:
     write.mkdir()
     for path in (page_path(tmp_path, "b"), page_path(tmp_path, "a", 90), write / "X.html"):
         path.write_text("")
-    assert sites_with_page(tmp_path) == ["b"]
+    assert files.pages(tmp_path) == [("a", 90), ("b", 14)]
 
 
 def test_the_command_needs_a_name_where_there_are_two(
