@@ -24,6 +24,7 @@ STYLE: dict[Any, Any] = {
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
     "hatch.linewidth": 0.4,
+    "path.simplify": False,  # every reading is drawn
 }
 NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 ANCHOR = re.compile(r'(\bid="|href="#|url\(#)')

@@ -94,22 +94,40 @@ def test_every_day_has_a_row(days: Days) -> None:
         assert all(after - before == timedelta(1) for before, after in pairwise(dates)), site_id
 
 
-def test_glucose_around_doses(connection: duckdb.DuckDBPyConnection) -> None:
-    """Every dose of the exports, against its readings one by one."""
-    readings: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
+@pytest.fixture(scope="module")
+def readings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[datetime, float]]]:
+    """Instants and glucose of each site, in order."""
     query = (
         "select site_id, reading_timestamp, glucose_mg_dl from lake.silver.fct_glucose_readings order by 2"
     )
+    found: dict[str, list[tuple[datetime, float]]] = defaultdict(list)
     for site_id, at, glucose in connection.execute(query).fetchall():
-        readings[site_id].append((at, glucose))
-    doses = rows_of(connection, "select * from lake.marts.mrt_medication_effectiveness")
+        found[site_id].append((at, glucose))
+    return found
+
+
+def around(readings: list[tuple[datetime, float]], instant: datetime) -> list[tuple[float, float]]:
+    """Minutes from the instant and glucose of the readings from four hours before to four after, in order."""
+    return [
+        ((at - instant) / timedelta(minutes=1), glucose)
+        for at, glucose in readings
+        if abs(at - instant) <= timedelta(hours=4)
+    ]
+
+
+def assert_equal(row: Row, wanted: Row) -> None:
+    """What is wanted of a row is there, to a thousandth."""
+    for name, value in wanted.items():
+        assert row[name] == (None if value is None else pytest.approx(value, abs=1e-3)), name
+
+
+def test_glucose_around_doses(
+    connection: duckdb.DuckDBPyConnection, readings: dict[str, list[tuple[datetime, float]]]
+) -> None:
+    """Every dose of the exports, against its readings one by one."""
     with_nadir = 0
-    for dose in doses:
-        near = [
-            ((at - dose["administered_at"]) / timedelta(minutes=1), glucose)
-            for at, glucose in readings[dose["site_id"]]
-            if abs(at - dose["administered_at"]) <= timedelta(hours=4)
-        ]
+    for dose in rows_of(connection, "select * from lake.marts.mrt_medication_effectiveness"):
+        near = around(readings[dose["site_id"]], dose["administered_at"])
         before = [glucose for minutes, glucose in near if -60 <= minutes <= 0]
         after = [(glucose, minutes) for minutes, glucose in near if 0 < minutes <= 180]
         wanted = {
@@ -119,10 +137,35 @@ def test_glucose_around_doses(connection: duckdb.DuckDBPyConnection) -> None:
             "minutes_to_nadir": min(after)[1] if after else None,
             "after_reading_count": len(after),
         }
-        for name, value in wanted.items():
-            assert dose[name] == (None if value is None else pytest.approx(value, abs=1e-3)), name
+        assert_equal(dose, wanted)
         with_nadir += bool(after)
     assert with_nadir > 200
+
+
+def test_glucose_around_meals(
+    connection: duckdb.DuckDBPyConnection, readings: dict[str, list[tuple[datetime, float]]]
+) -> None:
+    """Every meal of the exports, against its readings one by one."""
+    with_rise = 0
+    for meal in rows_of(connection, "select * from lake.marts.mrt_meal_responses"):
+        near = around(readings[meal["site_id"]], meal["eaten_at"])
+        before = [glucose for minutes, glucose in near if -15 <= minutes <= 0]
+        after = [(-glucose, minutes) for minutes, glucose in near if 0 < minutes <= 180]
+        peak, first = min(after) if after else (None, None)
+        wanted: Row = {
+            "glucose_before_mg_dl": mean(before) if before else None,
+            "peak_mg_dl": None if peak is None else -peak,
+            "minutes_to_peak": first,
+            "rise_mg_dl": -peak - mean(before) if peak is not None and before else None,
+            "after_reading_count": len(after),
+        }
+        for goal in (60, 120, 180):
+            off = [(abs(minutes - goal), glucose) for minutes, glucose in near]
+            nearest = min(off, key=lambda one: one[0], default=(np.inf, None))
+            wanted[f"glucose_{goal}m_mg_dl"] = nearest[1] if nearest[0] <= 15 else None
+        assert_equal(meal, wanted)
+        with_rise += wanted["rise_mg_dl"] is not None
+    assert with_rise >= 15
 
 
 def test_real_meals_have_their_insulin(connection: duckdb.DuckDBPyConnection) -> None:
