@@ -19,12 +19,21 @@ from tests.schemas.test_audit import SOUND, framed
 
 Row = dict[str, Any]
 ROWS_AT_ONCE = 5
-SCHEMAS = dict.fromkeys(AUDITED_MODELS, "gold")
+SCHEMAS = dict.fromkeys(AUDITED_MODELS, "gold") | {"int_local_days": "silver"}
 OF_SMALL_FRAMES = (
     "fct_daily_glucose_metrics: time below range pct above 30 in 2 rows, for example home 2024-10-15",
     "mrt_glucose_overview: time below range pct above 30 in 3 rows, for example home 2024-10-15",
 )
 """A third of the readings is low, two of them in each piece."""
+
+DAYS = """
+create schema silver;
+create table silver.int_local_days as
+select 'home' as site_id, cast(days.day as date) as reading_date
+from range(date '2024-10-01', date '2024-11-30', interval 1 day) as days (day)
+where days.day <> date '2024-10-23'
+"""
+"""All but one: whoever moves east over the date line leaves out a day."""
 
 Built = Callable[..., Branch]
 
@@ -44,6 +53,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Built:
         with duckdb.connect(file, config=configuration) as connection:
             connection.execute("set TimeZone = 'UTC'")
             connection.execute("create schema gold")
+            connection.execute(DAYS)
             for name, sound in SOUND.items():
                 connection.register("frame", framed(name, models.get(name, sound())).to_arrow())
                 connection.execute(f"create table gold.{name} as from frame")
@@ -89,7 +99,15 @@ def test_a_sound_branch_passes(built: Built) -> None:
     }
 
 
-@pytest.mark.parametrize("missing", range(1, 11))
+def test_a_day_without_an_hour_is_not_missing(built: Built) -> None:
+    first = SOUND["mrt_glucose_overview"]()[0]
+    days = [first["reading_date"] + timedelta(days=number) for number in range(12) if number != 8]
+    rows = [first | {"reading_date": day, "day_name": f"{day:%A}"} for day in days]
+    assert f"{days[0]} {days[8]}" == "2024-10-15 2024-10-24"
+    audit_branch(built(mrt_glucose_overview=rows), [], SCHEMAS).demand_soundness()
+
+
+@pytest.mark.parametrize("missing", [number for number in range(1, 11) if number != 8])
 def test_a_missing_day_is_found_between_pieces_too(built: Built, missing: int) -> None:
     first = SOUND["mrt_glucose_overview"]()[0]
     days = [first["reading_date"] + timedelta(days=number) for number in range(12) if number != missing]
