@@ -341,9 +341,13 @@ TREATMENTS = {
             treatment(23, "by hand", "12:15", "Bolus", insulin=1.5, enteredBy=TRIO),
             treatment(23, "aaps 3", "12:20", "Correction Bolus", insulin=0.3, type="SMB", enteredBy=AAPS),
             treatment(23, "filled", "12:25", "Meal Bolus", insulin=12, type="PRIMING", enteredBy=AAPS),
-            treatment(23, "fat", "13:00", "Carb Correction", carbs=2.8, fat=0, protein=0, enteredBy=TRIO),
+            treatment(23, "meal", "12:30", "Carb Correction", carbs=20, fat=15, foodType="", enteredBy=TRIO),
+            treatment(23, "fat", "13:30", "Carb Correction", carbs=2.8, fat=0, protein=0, enteredBy=TRIO),
+            treatment(23, "eaten", "13:40:07", "Carb Correction", carbs=9, fat=0, protein=0, enteredBy=TRIO),
         ],
-        dict.fromkeys(("trio", "aaps", "loop", "by hand", "aaps 3", "filled", "fat"), TREATMENT),
+        dict.fromkeys(
+            ("trio", "aaps", "loop", "by hand", "aaps 3", "filled", "meal", "fat", "eaten"), TREATMENT
+        ),
         facts={
             "aaps": {"bolus_kind": "automatic"},
             "aaps 3": {"bolus_kind": "automatic"},
@@ -354,8 +358,8 @@ TREATMENTS = {
             "bolus_units": 2.55,
             "bolus_automatic_units": 1.05,
             "bolus_manual_units": 1.5,
-            "carbs_grams": 0,
-            "meal_count": 0,
+            "carbs_grams": 29,
+            "meal_count": 2,
             "carb_equivalent_grams": 2.8,
         },
     ),
