@@ -97,6 +97,14 @@ def configured_site_ids(settings: Settings) -> set[str]:
     return {settings.nightscout_site if settings.nightscout_url else DEMO_SITE}
 
 
+def known_site_ids(settings: Settings) -> set[str] | None:
+    """The same, but None for a wrong sites.yaml: what is wrong with it is for a run to say."""
+    try:
+        return configured_site_ids(settings)
+    except SettingsError:
+        return None
+
+
 def _demo_site() -> Site:
     from include.nightscout.demo import DEMO_ZONE
 

@@ -1,6 +1,7 @@
 """The statistics of a period and how they differ from those of the period before, as lines of a table."""
 
 from dataclasses import dataclass
+from math import floor
 
 from include.glucose import HIGH_MG_DL, HIGH_OF_TIGHT_RANGE_MG_DL, LOW_MG_DL, SUFFICIENT_PCT
 from include.report.marts import Row
@@ -75,7 +76,7 @@ def statistics(period: Row, units: Units) -> list[Statistic]:
         Statistic(
             "Readings of those expected",
             "coverage_pct",
-            decimal(period["coverage_pct"], "%"),
+            _coverage(period),
             f"at least {SUFFICIENT_PCT} %",
             "enough" if period["is_sufficient"] else "too little",
             bool(period["is_sufficient"]),
@@ -124,10 +125,16 @@ def comparison(period: Row, before: Row, units: Units) -> list[Comparison]:
         Comparison(
             "Readings of those expected",
             "coverage_pct",
-            decimal(period["coverage_pct"], "%"),
-            decimal(before["coverage_pct"], "%"),
+            _coverage(period),
+            _coverage(before),
         ),
     ]
+
+
+def _coverage(period: Row) -> str:
+    """With one decimal; rounded down where it is too little: 69.97 % are not the 70 that are needed."""
+    share = period["coverage_pct"]
+    return decimal(share if period["is_sufficient"] else floor(10 * share) / 10, "%")
 
 
 def _glucose(value_mg_dl: float | None, units: Units) -> str:

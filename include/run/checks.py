@@ -1,7 +1,7 @@
 """The checks of each site, measured on a version or branch of the lake as it is."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 ENDED_DAYS = f"""
 select
     ended.site_id, ended.reading_date, ended.days_ago, quality.kept_count, quality.coverage_pct,
-    coalesce(quality.longest_gap_minutes, 0) as longest_gap_minutes,
+    quality.gap_count, coalesce(quality.longest_gap_minutes, 0) as longest_gap_minutes,
     quality.kept_count + quality.duplicate_count as plausible_count, quality.excluded_count,
     metrics.avg_glucose_mg_dl, metrics.time_below_range_pct
 from (
@@ -60,8 +60,9 @@ class Queryable(Protocol):
         """The rows of one query."""
 
 
-def check_sites(lake: Queryable, now: datetime) -> list[CheckResult]:
-    """Every check of every site; `now` (aware) is the clock that ages are measured by.
+def check_sites(lake: Queryable, now: datetime, configured: Container[str] | None) -> list[CheckResult]:
+    """Every check of every configured site (None: these cannot be known, so all); `now` (aware) is the clock
+    that ages are measured by.
 
     A lake that cannot be asked is told as a result that was not measured: checks never stop a run.
     """
@@ -73,7 +74,12 @@ def check_sites(lake: Queryable, now: datetime) -> list[CheckResult]:
     days: dict[str, list[Row]] = defaultdict(list)
     for day in ended_days:
         days[day["site_id"]].append(day)
-    return [result for row in freshness for result in _of_site(row, days[row["site_id"]], now)]
+    return [
+        result
+        for row in freshness
+        if configured is None or row["site_id"] in configured
+        for result in _of_site(row, days[row["site_id"]], now)
+    ]
 
 
 def _of_site(freshness: Row, days: Sequence[Row], now: datetime) -> Iterator[CheckResult]:
@@ -125,9 +131,10 @@ def _gaps(site_id: str, days: Sequence[Row]) -> CheckResult:
     if not days:
         return _no_days(checks.GAPS, site_id)
     worst = max(days, key=lambda day: day["longest_gap_minutes"])
-    minutes = worst["longest_gap_minutes"]
     about = f"on {worst['reading_date']}"
-    return CheckResult(checks.GAPS, site_id, minutes, minutes <= checks.LONGEST_GAP_MINUTES, about)
+    if worst["gap_count"]:  # of one over midnight less may lie in the day
+        about += f", {worst['longest_gap_minutes']:.0f} minutes of the longest in it"
+    return CheckResult(checks.GAPS, site_id, float(worst["gap_count"]), not worst["gap_count"], about)
 
 
 def _distribution(site_id: str, days: Sequence[Row]) -> Iterator[CheckResult]:

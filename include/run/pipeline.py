@@ -25,7 +25,7 @@ from include.ingestion.stage import Stage
 from include.ingestion.validation_report import validate_reads
 from include.lakehouse import Branch, Lakehouse, branch_name, open_lakehouse
 from include.nightscout.client import open_client, read_profile_zone
-from include.nightscout.sites import Credentials, Site, configured_sites
+from include.nightscout.sites import Credentials, Site, configured_sites, known_site_ids
 from include.nightscout.windows import Window
 from include.run.audit import audit_branch
 from include.run.checks import check_sites
@@ -218,7 +218,7 @@ class Pipeline:
         base = self.lakehouse.at(branch["base"]) if branch["base"] else None
         problems = check_ledger(self.inbox, work, base, lease.number)
         audit = audit_branch(work, problems, model_schemas(self.settings))
-        of_sites = check_sites(work, datetime.now(UTC))
+        of_sites = check_sites(work, datetime.now(UTC), known_site_ids(self.settings))
         self._record(lease, work.name, [*audit.results(), *of_sites])
         audit.demand_soundness()
         missed = [str(result) for result in of_sites if result.outcome == MISSED]
@@ -249,18 +249,22 @@ class Pipeline:
         judge(staged, merged, failures)
 
     def close_run(self, lease: Facts, results: Facts) -> Facts:
-        """Record how the run ended (`ending_of` its results), drop what is not needed, release the lease."""
+        """Record how the run ended (`ending_of` its results), drop what is not needed, release the lease.
+
+        It is released also when a service is down: the next run can drop what this one could not.
+        """
         held = Lease.from_dict(lease)
-        end_run(self.postgres, held.number, ending_of(results, self._secrets()))
-        self._check_main(held)
         try:
+            end_run(self.postgres, held.number, ending_of(results, self._secrets()))
+            self._check_main(held)
             self.leases.check(held)
+            swept = self.lakehouse.sweep(in_use=[lease["branch"]])
+            keep_since = datetime.now(UTC) - timedelta(days=self.settings.stage_retention_days)
+            forgotten = forget_merged_reads(self.inbox, self.outcomes_of_main(), keep_since)
         except LeaseLostError:
             return {"released": False}
-        swept = self.lakehouse.sweep(in_use=[lease["branch"]])
-        keep_since = datetime.now(UTC) - timedelta(days=self.settings.stage_retention_days)
-        forgotten = forget_merged_reads(self.inbox, self.outcomes_of_main(), keep_since)
-        self.leases.release(held)
+        finally:
+            self.leases.release(held)
         return {
             "released": True,
             "swept_versions": list(swept.versions),
@@ -273,7 +277,8 @@ class Pipeline:
         """A run that came to no audit checks main instead: what readers see may be old by now."""
         main = self.lakehouse.main_version()
         if main is not None and not has_checks_of_sites(self.postgres, lease.number):
-            self._record(lease, main, check_sites(self.lakehouse.at(main), datetime.now(UTC)))
+            configured = known_site_ids(self.settings)
+            self._record(lease, main, check_sites(self.lakehouse.at(main), datetime.now(UTC), configured))
 
     def _record(self, lease: Lease, version: str, results: Sequence[CheckResult]) -> None:
         record_checks(self.postgres, lease.number, lease.owner.run_id, version, results)

@@ -7,12 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from include.errors import BranchError, SettingsError
+from include.errors import BranchError
 from include.ingestion.outcomes import FAILED, LEFT_OUT, SET_ASIDE, Outcomes
 from include.ingestion.spans import join_spans
 from include.ingestion.unmerged import STAGED, unmerged_reads
 from include.lakehouse import Reference
-from include.nightscout.sites import configured_site_ids
+from include.nightscout.sites import known_site_ids
 from include.nightscout.windows import Collection, Window
 from include.run.pipeline import Pipeline
 from include.run.unread import load_command, unread_days
@@ -22,7 +22,6 @@ from include.serving.check_results import last_checks, result_of
 from include.serving.postgres import running_postgres
 from include.serving.publish import published_version
 from include.serving.runs import last_runs
-from include.settings import Settings
 
 Row = dict[str, Any]
 
@@ -126,7 +125,7 @@ def lake_status(pipeline: Pipeline) -> LakeStatus:
     reference = pipeline.lakehouse.at(main)
     facts |= {
         "sites": _sites(reference, outcomes),
-        "unread": unread_days(reference, outcomes.whole(), _configured(settings)),
+        "unread": unread_days(reference, outcomes.whole(), known_site_ids(settings)),
     }
     return LakeStatus(**facts, main=main, promoted_at=versions[main].promoted_at)
 
@@ -158,7 +157,7 @@ def _waiting(pipeline: Pipeline, outcomes: Outcomes) -> list[Row]:
     was staged) until their window was read later. What main knows of a read says more than the stage does."""
     settings, merged = pipeline.settings, outcomes.merged_reads()
     known = {row["read_id"]: row for row in _unmerged_outcomes(outcomes, merged)}
-    staged = unmerged_reads(pipeline.inbox, merged, _configured(settings), settings.max_quarantine_pct)
+    staged = unmerged_reads(pipeline.inbox, merged, known_site_ids(settings), settings.max_quarantine_pct)
     rows = [{**row, **known.pop(row["read_id"], {})} if row["status"] == STAGED else row for row in staged]
     rows += [row for row in known.values() if row["status"] == FAILED and not _was_read_later(outcomes, row)]
     return [{name: row[name] for name in WAITING} for row in rows]
@@ -171,13 +170,6 @@ def _unmerged_outcomes(outcomes: Outcomes, merged: set[str]) -> Iterator[Row]:
     )
     newest = rows.sort("fetched_at", "lease_number", descending=True)
     yield from newest.unique("read_id", keep="first", maintain_order=True).iter_rows(named=True)
-
-
-def _configured(settings: Settings) -> set[str] | None:
-    try:
-        return configured_site_ids(settings)
-    except SettingsError:  # what is wrong with the list of sites is for a run to say
-        return None
 
 
 def _was_read_later(outcomes: Outcomes, row: Row) -> bool:

@@ -97,8 +97,8 @@ READINGS_A_DAY = Check(
 GAPS = Check(
     "gaps",
     WARNING,
-    "minutes",
-    f"at most {LONGEST_GAP_MINUTES}",
+    f"gaps of more than {LONGEST_GAP_MINUTES} minutes that touch the day",
+    "0",
     "the person and the clinician",
     "lows and highs may have passed unseen",
 )

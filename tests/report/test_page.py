@@ -155,6 +155,14 @@ def test_too_little_data_is_grey_with_the_reason(changed: dict[str, Any], reason
     assert not any(seen.of("verdict").values())
 
 
+def test_coverage_just_below_what_is_needed_does_not_read_as_enough() -> None:
+    little = person.period(is_sufficient=False, coverage_pct=69.965, gmi_pct=None)
+    seen = page(period=little)
+    assert seen.of("statistic")["coverage_pct"] == "69.9 %"
+    assert seen.of("now")["coverage_pct"] == "69.9 %"
+    assert page(period=person.period(coverage_pct=70.04)).of("statistic")["coverage_pct"] == "70.0 %"
+
+
 def test_nothing_is_grey_when_nothing_is_missing(usual: Page) -> None:
     assert usual.grey == set()
 

@@ -23,7 +23,7 @@ create table silver.int_local_days (site_id text, reading_date date, expected_co
     is_ended boolean);
 create table marts.mrt_data_quality (site_id text, reading_date date, kept_count bigint,
     duplicate_count bigint, excluded_count bigint, expected_count bigint, coverage_pct double,
-    longest_gap_minutes double);
+    gap_count bigint, longest_gap_minutes double);
 create table gold.fct_daily_glucose_metrics (site_id text, reading_date date,
     avg_glucose_mg_dl double, time_below_range_pct double);
 create table marts.mrt_current_glucose (site_id text, reading_timestamp timestamptz,
@@ -78,13 +78,13 @@ class Lake:
         day = TODAY - timedelta(days=ago)
         self.add("silver.int_local_days", site_id, day, expected, ago > 0)
         coverage = 100 * readings / expected if expected else None
-        counts = (readings, duplicates, excluded, expected, coverage, gap)
+        counts = (readings, duplicates, excluded, expected, coverage, int(gap is not None), gap)
         self.add("marts.mrt_data_quality", site_id, day, *counts)
         if readings:
             self.add("gold.fct_daily_glucose_metrics", site_id, day, mean, lows)
 
     def checked(self, site_id: str = "home") -> dict[str, CheckResult]:
-        found = [result for result in check_sites(self, NOW) if result.site_id == site_id]
+        found = [result for result in check_sites(self, NOW, None) if result.site_id == site_id]
         assert [result.check for result in found] == list(OF_A_SITE)
         return {result.check.name: result for result in found}
 
@@ -120,7 +120,7 @@ def test_a_site_as_it_should_be(lake: Lake) -> None:
     [
         ("readings_a_day", {"readings": 200, "expected": 300}, {"readings": 199, "expected": 300}),
         ("readings_a_day", {"readings": 70, "expected": 100}, {"readings": 69, "expected": 100}),
-        ("gaps", {"gap": 30.0}, {"gap": 30.01}),
+        ("gaps", {"gap": None}, {"gap": 25.0}),  # the part in the day of one over midnight
         ("share_of_lows", {"lows": 29.9}, {"lows": 30.0}),
         ("mean_glucose", {"mean": 80.0}, {"mean": 79.9}),
         ("mean_glucose", {"mean": 250.0}, {"mean": 250.1}),
@@ -167,6 +167,14 @@ def test_each_check_becomes_clean_again(lake: Lake, check: str, days: int) -> No
             lake.day(ago, site_id=site_id, **(wrong if ago == bad else {}))
     outcomes = {site_id: lake.checked(site_id)[check].outcome for site_id in ("open", "last", "past")}
     assert outcomes == {"open": "passed", "last": "failed", "past": "passed"}
+
+
+def test_a_site_that_is_configured_no_more_is_not_checked(lake: Lake) -> None:
+    for site_id in ("home", "gone"):
+        lake.site(site_id)
+        lake.day(1, site_id=site_id)
+    assert {result.site_id for result in check_sites(lake, NOW, {"home"})} == {"home"}
+    assert {result.site_id for result in check_sites(lake, NOW, None)} == {"home", "gone"}
 
 
 def test_ages(lake: Lake) -> None:
@@ -216,7 +224,7 @@ def test_a_lake_that_cannot_be_asked_stops_nothing() -> None:
         def query(self, sql: str) -> pa.Table:
             raise InputError(f"{sql.split()[0]} what? there is no marts.mrt_data_quality")
 
-    found = check_sites(Older(), NOW)
+    found = check_sites(Older(), NOW, None)
     assert [result.check for result in found] == list(OF_A_SITE)
     assert {(result.outcome, result.site_id) for result in found} == {("not_measured", None)}
     assert str(found[0]) == "source_read: not measured (select what? there is no marts.mrt_data_quality)"
