@@ -20,6 +20,16 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECTION = "lakehouse_postgres"
 PORT = 5432
+# A server that falls silent is given up after about a minute.
+LIMITS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # milliseconds
+}
+# In zones west of UTC the first instant of all lies in 1 BC, which Python cannot read.
+IN_UTC = "set local time zone 'UTC'"
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ class Postgres:
         Raises ServiceError when Postgres cannot be reached or fails; wrong statements stay psycopg's errors.
         """
         try:
-            with psycopg.connect("", connect_timeout=10, **self.parameters) as connection:
+            with psycopg.connect("", **LIMITS, **self.parameters) as connection:
+                connection.execute(IN_UTC)
                 yield connection
         except psycopg.OperationalError as error:
             said = error.diag.message_primary or (str(error).splitlines() or ["it said nothing"])[0]
