@@ -7,7 +7,7 @@ Once a week, and as often as a person starts it:
 - Branches that were opened more than a day ago, versions that are not kept any more, staged answers older
   than `STAGE_RETENTION_DAYS` that main has, and on the profile `embedded` snapshots and files that nothing
   reaches are removed: `close_run`, as at the end of every other run.
-- Logs of `lakehouse run` go after 30 days, files of killed queries after one.
+- Logs of `lakehouse run` go after 30 days, files of killed queries and half-written reads after one.
 
 On the profile `trino`, files in the S3 store are left to Nessie's own collector, which a person runs:
 `docs/runbooks/nessie-garbage.md`. Iceberg's `expire_snapshots` and `remove_orphan_files` know one branch only

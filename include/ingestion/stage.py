@@ -1,11 +1,13 @@
 """The stage: an inbox of answers, each written once and never changed."""
 
 import hashlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import uuid4
 
 import pyarrow
@@ -162,9 +164,27 @@ class Stage:
         self._discard(f"{folder}/{MANIFEST}")  # first: without it the read does not exist
         self._discard(folder)
 
+    def remove_unfinished(self, untouched_since: datetime) -> int:
+        """Remove folders without a manifest in which nothing was written since then; gives their number.
+
+        A process that was killed between two files of a read leaves one, and no other method knows of it.
+        """
+        unfinished = [folder for folder in self._folders(()) if self._is_unfinished(folder, untouched_since)]
+        for folder in unfinished:
+            self._discard(folder)
+        return len(unfinished)
+
     def clear_drafts(self) -> None:
         """Remove what killed processes left half-written. For the holder of the lease, before it stages."""
         self._discard(f"{self._root}/{_DRAFTS}")
+
+    def _is_unfinished(self, folder: str, untouched_since: datetime) -> bool:
+        try:
+            files = self._filesystem.ls(folder, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        names = [file["name"].rpartition("/")[2] for file in files]
+        return MANIFEST not in names and all(_written_at(file) < untouched_since for file in files)
 
     def _volume_error(self, error: OSError) -> ServiceError:
         return ServiceError(
@@ -232,6 +252,12 @@ class Stage:
     def _discard(self, path: str) -> None:
         if self._filesystem.exists(path):
             self._filesystem.rm(path, recursive=True)
+
+
+def _written_at(file: Mapping[str, Any]) -> datetime:
+    """By what a file system lists: local ones in seconds, S3 as an instant."""
+    at = file["mtime"]
+    return at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
 
 
 def _table(documents: tuple[str, ...]) -> pyarrow.Table:

@@ -34,8 +34,8 @@ def promote(branch: Facts, audited: Facts) -> Facts:
 
 
 def remove_left_overs() -> Facts:
-    """Remove old logs of `lakehouse run`, and files of queries that were killed."""
+    """Remove old logs of `lakehouse run`, and files of queries and reads that were killed."""
     from include.orchestration.pipeline import pipeline
     from include.run.maintenance import remove_left_overs as remove
 
-    return remove(pipeline().settings)
+    return remove(pipeline())

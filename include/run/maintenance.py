@@ -12,9 +12,9 @@ from include.lakehouse.compaction import changed_partitions, compact, small_file
 from include.run.pipeline import Pipeline
 from include.schemas import RAW_TABLES
 from include.serving.lease import Lease
-from include.settings import Settings
 
 LOG_AGE = timedelta(days=30)
+UNFINISHED_AGE = timedelta(days=1)  # longer than any read takes
 SPILL_AGE = timedelta(days=1)  # longer than any query takes
 
 Facts = dict[str, Any]
@@ -57,13 +57,14 @@ def audit_compacted(pipeline: Pipeline, branch: Facts) -> Facts:
     return {"head": head, "warnings": []}
 
 
-def remove_left_overs(settings: Settings) -> Facts:
-    """Remove old logs of `lakehouse run`, and what killed queries left on the disk; gives their numbers.
+def remove_left_overs(pipeline: Pipeline) -> Facts:
+    """Remove old logs of `lakehouse run`, and what killed queries and reads left; gives their numbers.
 
-    Raises ServiceError when the folder cannot be written.
+    Raises ServiceError when a folder cannot be written, or the store of the stage is of no use.
     """
-    home = settings.lakehouse_home
+    home = pipeline.settings.lakehouse_home
     return {
+        "unfinished_reads": pipeline.inbox.remove_unfinished(datetime.now(UTC) - UNFINISHED_AGE),
         "logs": _remove_older(home / "logs", "run-*.log", LOG_AGE),
         "spilled_files": _remove_older(home / "spill", "*", SPILL_AGE),
     }

@@ -285,22 +285,30 @@ def test_it_waits_for_its_turn_and_writes_only_in_it(scattered: Pipeline) -> Non
 
 
 def test_old_logs_and_left_over_files_of_queries_go(tmp_path: Path) -> None:
-    settings = embedded_settings(tmp_path)
-    assert remove_left_overs(settings) == {"logs": 0, "spilled_files": 0}
+    pipeline = Pipeline(embedded_settings(tmp_path))
+    nothing = {"unfinished_reads": 0, "logs": 0, "spilled_files": 0}
+    assert remove_left_overs(pipeline) == nothing
     ages = {
         "logs/run-20240101T000000.log": 31,
         "logs/run-20240102T000000.log": 29,
         "logs/up.log": 31,
         "spill/old.tmp": 1.1,
         "spill/young.tmp": 0.9,
-        "stage/read.parquet": 99,
+        "stage/home/entries/killed/documents.parquet": 1.1,
+        "stage/home/entries/begun/documents.parquet": 0.9,
+        "stage/home/entries/whole/documents.parquet": 99,
+        "stage/home/entries/whole/manifest.json": 99,
     }
     for name, days in ages.items():
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
         at = time.time() - days * DAY_SECONDS
         os.utime(path, (at, at))
-    assert remove_left_overs(settings) == {"logs": 1, "spilled_files": 1}
+    assert remove_left_overs(pipeline) == dict.fromkeys(nothing, 1)
     kept = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert kept == set(ages) - {"logs/run-20240101T000000.log", "spill/old.tmp"}
+    assert set(ages) - kept == {
+        "logs/run-20240101T000000.log",
+        "spill/old.tmp",
+        "stage/home/entries/killed/documents.parquet",
+    }
