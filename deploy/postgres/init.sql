@@ -17,11 +17,12 @@ create role nessie login password :'nessie_password';
 create database nessie owner nessie;
 revoke all on database nessie from public;
 
--- Airflow's metadata.
-create role airflow login password :'airflow_password';
-create database airflow owner airflow;
-revoke all on database airflow from public;
-
 -- Nobody but the superuser has anything to do in those that came with the server.
 revoke all on database postgres from public;
 revoke all on database template1 from public;
+
+-- Airflow's metadata. At the end, may it log in: that is what the health check tries.
+create role airflow password :'airflow_password';
+create database airflow owner airflow;
+revoke all on database airflow from public;
+alter role airflow login;

@@ -13,6 +13,8 @@ HEADING = (
     "# Secrets of the containers, made by `make env`. Volumes that exist keep to them: do not lose them."
 )
 
+VALUE = r"""^(?:export +)?{}=(?!['"]{{2}}\s*$)\S"""  # quotes with nothing between them are none
+
 
 def _password() -> str:
     return secrets.token_hex(24)  # of letters that no URL, JSON or shell reads in its own way
@@ -45,7 +47,7 @@ def complete(path: Path) -> list[str]:
     """
     path = path.resolve()  # a link stays one
     text = path.read_text() if path.exists() else ""
-    missing = [name for name in SECRETS if not re.search(rf"^(?:export +)?{name}=\S", text, re.MULTILINE)]
+    missing = [name for name in SECRETS if not re.search(VALUE.format(name), text, re.MULTILINE)]
     if missing:
         before = text.rstrip("\n") + "\n\n" if text.strip() else ""
         lines = [HEADING, *(f"{name}={SECRETS[name]()}" for name in missing)]

