@@ -170,13 +170,19 @@ def trino_is_ready(settings: Settings) -> bool:
     """Whether it runs queries on a catalog: it answers before that, and for a while has no node for one."""
     if not _answers(f"http://{HOST}:{settings.lakehouse_trino_port}/v1/info", '"starting":false'):
         return False
-    try:
-        with connect(  # type: ignore[no-untyped-call]
-            host=HOST, port=settings.lakehouse_trino_port, user="health", request_timeout=ANSWER_SECONDS
-        ) as connection:
+    with requests.Session() as session:
+        session.trust_env = False  # loopback needs no proxy
+        connection = connect(  # type: ignore[no-untyped-call]
+            host=HOST,
+            port=settings.lakehouse_trino_port,
+            user="health",
+            request_timeout=ANSWER_SECONDS,
+            http_session=session,
+        )
+        try:
             return bool(connection.cursor().execute(TRINO_QUESTION).fetchall() == [[1]])
-    except (TrinoError, requests.RequestException):
-        return False
+        except (TrinoError, requests.RequestException):
+            return False
 
 
 def _keys(lake: LakeConnection) -> dict[str, str]:
