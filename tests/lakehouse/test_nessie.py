@@ -21,7 +21,7 @@ from include.errors import (
     ServiceError,
 )
 from include.lakehouse import Lakehouse
-from include.lakehouse.nessie.api import TAG, Nessie
+from include.lakehouse.nessie.api import BRANCH, TAG, Nessie
 from include.lakehouse.nessie.catalog import NessieCatalog
 from include.lakehouse.nessie.lakehouse import NessieLakehouse
 from include.lakehouse.nessie.trino import PIPELINE, WORKING_CATALOG, Trino
@@ -57,6 +57,12 @@ processes.set_forkserver_preload([__name__])
 @pytest.fixture
 def nessie(stack: Settings) -> Nessie:
     return nessie_of(stack)
+
+
+def hash_of(nessie: Nessie, name: str) -> str:
+    ref = nessie.reference(name)
+    assert ref is not None
+    return ref.hash
 
 
 def test_a_new_lake_is_empty(lakehouse: Lakehouse, nessie: Nessie) -> None:
@@ -217,7 +223,7 @@ def test_only_one_branch_is_written_at_a_time(lakehouse: Lakehouse) -> None:
     assert readings(lakehouse) == {"first"}
 
 
-@pytest.mark.parametrize("name", ["wip_nightscout", "open-v2"])
+@pytest.mark.parametrize("name", ["wip_nightscout", "lakehouse.open.v2"])
 def test_a_branch_deleted_by_hand(lakehouse: Lakehouse, nessie: Nessie, name: str) -> None:
     promoted(lakehouse, "v1")
     branch = grow(lakehouse, "v2")
@@ -414,11 +420,48 @@ def test_the_survey_and_its_order(lakehouse: Lakehouse, nessie: Nessie) -> None:
     assert survey.next_moment() > max(record.promoted_at or MARCH for record in survey.records)
 
 
-@pytest.mark.parametrize("name", ["open-food", "opening-act", "promote-me", "wip_nightscout"])
-def test_names_of_our_own_branches_are_taken(lakehouse: Lakehouse, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("wip_nightscout", "choose another name"), ("lakehouse.open.idea", "cannot name a branch")],
+)
+def test_names_of_our_own_branches_are_taken(lakehouse: Lakehouse, name: str, reason: str) -> None:
     promoted(lakehouse, "v1")
-    with pytest.raises(InputError, match="choose another name"):
+    with pytest.raises(InputError, match=reason):
         lakehouse.create_branch(name)
+
+
+def test_branches_of_others_stay_whatever_they_are_called(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    promoted(lakehouse, "v1")
+    main = hash_of(nessie, "main")
+    others = {"open-food", "open-v1", "open-v2", "opening-v2", "promote-v2", "lakehouse-notes"}
+    for name in others:
+        nessie.create(BRANCH, name, main)
+    commit_by_hand(nessie, "notes", "open-food")
+    lakehouse.create_branch("promote-idea")
+    others.add("promote-idea")
+    before = {name: hash_of(nessie, name) for name in others}
+    promoted(lakehouse, "v2")
+    grow(lakehouse, "failed")
+    assert lakehouse.sweep(branch_age=timedelta(0)).branches == ("failed",)
+    assert {name: hash_of(nessie, name) for name in others} == before
+    assert {branch.name for branch in lakehouse.branches() if not branch.is_promoted} == others
+    lakehouse.drop_branch("open-v2")
+    assert nessie.reference("open-v2") is None
+
+
+@pytest.mark.parametrize("begin", [open_and_die, promote_and_die])
+def test_what_killed_processes_left_is_swept(
+    lakehouse: Lakehouse, stack: Settings, nessie: Nessie, begin: Callable[..., None]
+) -> None:
+    promoted(lakehouse, "v1")
+    argument = grow(lakehouse, "v2").head() if begin is promote_and_die else "v1"
+    killed = started(begin, stack, "v2", argument, 2)
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL
+    assert {"lakehouse.opening.v2", "lakehouse.promote.v2"} & {ref.name for ref in nessie.references()}
+    lakehouse.sweep(branch_age=timedelta(0))
+    left = {"main", "v1", "lakehouse.empty", "wip_nightscout"}
+    assert {ref.name for ref in nessie.references()} == left
 
 
 def test_an_empty_lake_says_so_when_it_is_asked(lakehouse: Lakehouse) -> None:

@@ -16,7 +16,7 @@ from include.lakehouse.nessie.reader import Reader
 from include.lakehouse.nessie.reference import NessieBranch, NessieReference, Services
 from include.lakehouse.nessie.stage_files import StageFiles
 from include.lakehouse.nessie.trino import MAIN_CATALOG, Trino
-from include.lakehouse.nessie.versions import MAIN, OURS, WORKING, Versions
+from include.lakehouse.nessie.versions import MAIN, WORKING, Versions
 from include.lakehouse.upkeep import KEPT_DAYS, kept_names
 from include.lakehouse.versions import history
 from include.stack.connection import LakeConnection
@@ -80,8 +80,8 @@ class NessieLakehouse:
         main = self._versions.main()
         if main.version is None:
             raise lake_is_empty()
-        is_ours = name == WORKING or name.startswith(OURS)
-        if is_ours or self._nessie.reference(checked_name(name)) or self._branches.place(name):
+        is_taken = name == WORKING or self._nessie.reference(checked_name(name)) is not None
+        if is_taken or self._branches.place(name) is not None:
             raise name_is_taken(name)
         self._nessie.create(BRANCH, name, main.hash)
 

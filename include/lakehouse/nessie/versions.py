@@ -3,9 +3,9 @@
 main                 what readers see; the commit it names has a property `version`
 NAME (tag)           a version: the commit by which branch NAME was promoted
 wip_nightscout       the one branch on which Trino can write; whose it is says its marker
-open-NAME            the record of an open branch: its first commit, or where it stood when another took over
-opening-NAME, promote-NAME   being made; garbage for whoever comes next
-lakehouse.empty (tag)        main before its first version
+lakehouse.open.NAME  the record of an open branch: its first commit, or where it stood when another took over
+lakehouse.opening.NAME, lakehouse.promote.NAME   being made; garbage for whoever comes next
+lakehouse.empty (tag)                            main before its first version
 """
 
 from dataclasses import dataclass
@@ -21,11 +21,12 @@ from include.lakehouse.versions import Record
 
 MAIN = "main"
 WORKING = "wip_nightscout"
-OPEN = "open-"
-OPENING = "opening-"
-PROMOTING = "promote-"
+# Nobody else picks such names, and no version or branch of ours can have one: those hold no dot.
+OPEN = "lakehouse.open."
+OPENING = "lakehouse.opening."
+PROMOTING = "lakehouse.promote."
 OURS = (OPEN, OPENING, PROMOTING)
-EMPTY = "lakehouse.empty"  # no version can have this name: names hold no dot
+EMPTY = "lakehouse.empty"
 
 STRANGE = "commit-"  # a commit that somebody else made on main, as a version
 _STRANGE_DIGITS = 16
