@@ -208,7 +208,8 @@ class Lakehouse(Protocol):
         """Let main name an older kept version; versions after it stay listed as superseded until swept.
 
         Nothing to do when main is there already. Raises InputError, listing what is kept, for an unknown
-        version. Branches that were open conflict at promote.
+        version. Branches that were open conflict at promote. What somebody else committed on main (on Nessie)
+        stays listed too; raises BranchError, and main stays, when it cannot be kept.
         """
 
     def at(self, ref: str = "main") -> Reference:
@@ -232,6 +233,6 @@ class Lakehouse(Protocol):
 
         Kept: main, the last 7 versions, the last one of each of the last 7 days (UTC; on Nessie all of the
         last 7 days, and the last one of each day before), the bases of open
-        branches, open branches made by hand, named by `in_use` or opened less than `branch_age` ago, every
-        file that any of these can reach, and files younger than `file_grace`.
+        branches, open branches made by hand, named by `in_use` or opened less than `branch_age` ago, what
+        somebody else committed, every file that any of these can reach, and files younger than `file_grace`.
         """

@@ -59,6 +59,10 @@ def nessie(stack: Settings) -> Nessie:
     return nessie_of(stack)
 
 
+def shown(lakehouse: Lakehouse) -> list[tuple[str, bool, bool]]:
+    return [(version.name, version.is_main, version.is_superseded) for version in lakehouse.history()]
+
+
 def hash_of(nessie: Nessie, name: str) -> str:
     ref = nessie.reference(name)
     assert ref is not None
@@ -100,6 +104,52 @@ def test_main_moved_by_somebody_else(lakehouse: Lakehouse, nessie: Nessie) -> No
     assert names(lakehouse) == [("v3", True), ("v1", False)]
     assert not any(version.is_superseded for version in lakehouse.history())
     assert lakehouse.open_branch("v4", strange).base == strange  # a second try, after main went on
+
+
+def test_a_rollback_keeps_what_somebody_else_committed(
+    lakehouse: Lakehouse, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(lakehouse, "v1")
+    commit_by_hand(nessie, "notes")
+    commit_by_hand(nessie, "more_notes")
+    strange, head = lakehouse.main_version(), hash_of(nessie, "main")
+    assert strange == f"commit-{head[:16]}"
+    lakehouse.rollback("v1")
+    assert shown(lakehouse) == [(strange, False, True), ("v1", True, False)]
+    monkeypatch.setattr("include.lakehouse.nessie.lakehouse.kept_names", lambda *_: {"v1"})
+    assert lakehouse.sweep().versions == ()  # however old it is
+    promoted(lakehouse, "v2")
+    assert readings(lakehouse, strange) == queried(lakehouse, strange) == {"v1"}
+    lakehouse.rollback(strange)
+    assert hash_of(nessie, "main") == head
+    assert shown(lakehouse) == [("v2", False, True), (strange, True, False), ("v1", False, False)]
+    again = lakehouse.open_branch("v3", strange)
+    lakehouse.promote("v3", again.head())
+    assert {("notes",), ("more_notes",)} <= nessie.contents("main").keys()
+
+
+def test_a_rollback_keeps_what_lies_below_our_own_versions(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    promoted(lakehouse, "v1")
+    promoted(lakehouse, "v2")
+    lakehouse.rollback("v1")
+    assert [ref.name for ref in nessie.references() if ref.name.startswith("commit-")] == []
+    commit_by_hand(nessie, "notes")
+    strange = lakehouse.main_version()
+    promoted(lakehouse, "v3")
+    lakehouse.rollback("v1")
+    remove_by_hand(nessie, "v3")  # as a sweep does in the end
+    assert shown(lakehouse) == [(strange, False, True), ("v2", False, True), ("v1", True, False)]
+
+
+def test_a_rollback_that_could_not_keep_a_commit_is_refused(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    promoted(lakehouse, "v1")
+    commit_by_hand(nessie, "notes")
+    strange = lakehouse.main_version()
+    assert strange is not None
+    nessie.create(BRANCH, strange, hash_of(nessie, "v1"))
+    with pytest.raises(BranchError, match=f"{strange} is a version of main, but another reference"):
+        lakehouse.rollback("v1")
+    assert lakehouse.main_version() == strange
 
 
 def test_main_moved_between_the_check_and_the_swap(

@@ -92,7 +92,11 @@ class Branches:
         self._drop(OPEN + name)
 
     def roll_back(self, main: Main, to: str) -> None:
-        """Let main name an older version. Raises ConflictError when somebody else moved it just now."""
+        """Let main name an older version. Raises ConflictError when somebody else moved it just now.
+
+        BranchError when a commit of somebody else needs a tag whose name is taken.
+        """
+        self._versions.keep_strange(main, to)
         try:
             self._nessie.assign(MAIN, main.hash, to)
         except MovedError as error:

@@ -102,7 +102,7 @@ class NessieLakehouse:
         self._branches.promote(name, expected_head)
 
     def rollback(self, version: str) -> None:
-        """See `interface.Lakehouse.rollback`."""
+        """See `interface.Lakehouse.rollback`. What somebody else committed on main is kept by a tag."""
         self._versions.prepared()
         survey = self._versions.survey()
         if version not in survey.promoted:
@@ -153,6 +153,7 @@ class NessieLakehouse:
         now = datetime.now(UTC)
         week_ago = now - timedelta(days=KEPT_DAYS)
         kept = kept_names(survey.records, survey.main.version, in_use, branch_age, now, week_ago)
+        kept |= survey.strange  # their tag may be all that names them, and nobody can make them again
         versions = {name: ref for name, ref in survey.promoted.items() if name not in kept}
         branches = {name: ref for name, ref in survey.open.items() if name not in kept}
         litter = [ref for name, ref in survey.litter if name not in in_use]

@@ -2,6 +2,7 @@
 
 main                 what readers see; the commit it names has a property `version`
 NAME (tag)           a version: the commit by which branch NAME was promoted
+commit-DIGITS (tag)  a version: a commit that somebody else made on main, from which main was rolled back
 wip_nightscout       the one branch on which Trino can write; whose it is says its marker
 lakehouse.open.NAME  the record of an open branch: its first commit, or where it stood when another took over
 lakehouse.opening.NAME, lakehouse.promote.NAME   being made; garbage for whoever comes next
@@ -61,7 +62,7 @@ class Versions:
         if version is None and ref.commit is not None:
             marker, _ = read_marker(self._nessie, f"@{ref.hash}")
             if marker is not None:
-                written, version = str(marker.format), STRANGE + ref.hash[:_STRANGE_DIGITS]
+                written, version = str(marker.format), _strange(ref.hash)
         if written is not None and int(written) > LAKE_FORMAT:
             raise LakeFormatError(
                 f"the lake on {self._nessie.uri} has format {written}, this program knows up to "
@@ -84,9 +85,22 @@ class Versions:
             self._nessie.create(TAG, version, at)
         except MovedError:
             raise BranchError(
-                f"main is {version}, but another reference of Nessie has that name, which its tag needs: "
-                "rename or remove that reference, then try again"
+                f"{version} is a version of main, but another reference of Nessie has that name, which its "
+                "tag needs: rename or remove that reference, then try again"
             ) from None
+
+    def keep_strange(self, main: Main, to: str) -> None:
+        """Tag the last commit of somebody else that is part of main and not of `to`, to which main goes back.
+
+        Nothing else names it then. What else they committed lies below it. Raises BranchError as `keep` does.
+        """
+        stays = {commit.hash for commit in self._nessie.log(f"@{to}")}
+        for commit in self._nessie.log(f"@{main.hash}"):
+            if commit.hash in stays:
+                return
+            if "version" not in commit.properties:
+                self.keep(_strange(commit.hash), commit.hash)
+                return
 
     def hash_of(self, version: str | None) -> str:
         """The commit of a version; None stands for the empty lake. Raises BranchError when it is not kept."""
@@ -106,7 +120,7 @@ class Versions:
     def tag(self, name: str) -> Ref | None:
         """The tag of a version."""
         ref = self._nessie.reference(name)
-        return ref if ref is not None and ref.kind == TAG and ref.properties.get("version") == name else None
+        return ref if ref is not None and _is_version(ref) else None
 
     def is_promoted(self, name: str) -> bool:
         """Whether a branch of this name became a version, that is kept."""
@@ -169,14 +183,15 @@ class Survey:
     @cached_property
     def promoted(self) -> dict[str, Ref]:
         """Every version that is kept, by name; main's too when it was not tagged yet."""
-        found = {
-            name: ref
-            for (kind, name), ref in self._refs.items()
-            if kind == TAG and ref.properties.get("version") == name
-        }
+        found = {ref.name: ref for ref in self._refs.values() if _is_version(ref)}
         if self.main.version is not None:
             found.setdefault(self.main.version, self._refs[BRANCH, MAIN])
         return found
+
+    @cached_property
+    def strange(self) -> set[str]:
+        """Names of the versions that somebody else committed."""
+        return {name for name, ref in self.promoted.items() if name == _strange(ref.hash)}
 
     @cached_property
     def open(self) -> dict[str, Ref]:
@@ -221,6 +236,15 @@ class Survey:
             for (kind, name), ref in self._refs.items()
             if kind == BRANCH and name.startswith(prefix)
         }
+
+
+def _strange(at: str) -> str:
+    return STRANGE + at[:_STRANGE_DIGITS]
+
+
+def _is_version(ref: Ref) -> bool:
+    """Whether it is the tag of a version; whose name others gave to a tag of theirs is none."""
+    return ref.kind == TAG and ref.name in (ref.properties.get("version"), _strange(ref.hash))
 
 
 def _version(name: str, ref: Ref) -> Record:
