@@ -25,7 +25,7 @@ from include.lakehouse.nessie.api import BRANCH, TAG, Nessie
 from include.lakehouse.nessie.catalog import NessieCatalog
 from include.lakehouse.nessie.lakehouse import NessieLakehouse
 from include.lakehouse.nessie.trino import PIPELINE, WORKING_CATALOG, Trino
-from include.lakehouse.nessie.versions import Versions
+from include.lakehouse.nessie.versions import OURS, Versions
 from include.schemas import RAW_TABLES
 from include.settings import Settings
 from include.stack.connection import lake_connection
@@ -104,6 +104,49 @@ def test_main_moved_by_somebody_else(lakehouse: Lakehouse, nessie: Nessie) -> No
     assert names(lakehouse) == [("v3", True), ("v1", False)]
     assert not any(version.is_superseded for version in lakehouse.history())
     assert lakehouse.open_branch("v4", strange).base == strange  # a second try, after main went on
+
+
+def test_what_was_promoted_counts_though_main_went_on_before_its_tag(
+    lakehouse: Lakehouse, stack: Settings, nessie: Nessie
+) -> None:
+    promoted(lakehouse, "v1")
+    for name in ("v2", "v3"):
+        head = grow(lakehouse, name).head()
+        killed = started(promote_and_die, stack, name, head, 3)  # scratch, squash, main
+        killed.join()
+        assert killed.exitcode == -signal.SIGKILL
+        commit_by_hand(nessie, f"notes_of_{name}")
+        commit_by_hand(nessie, f"more_notes_of_{name}")
+        strange = lakehouse.main_version()
+        if name == "v2":
+            lakehouse.promote(name, head)  # the next try
+            lakehouse.promote(name, head)
+            assert names(lakehouse) == [(strange, True), ("v2", False), ("v1", False)]
+        else:
+            lakehouse.sweep()  # no try comes any more
+            assert names(lakehouse) == [(strange, True), ("v3", False), ("v2", False), ("v1", False)]
+        assert lakehouse.main_version() == strange
+        assert [ref.name for ref in nessie.references() if ref.name.startswith(OURS)] == []
+    assert readings(lakehouse) == readings(lakehouse, "v3") == {"v1", "v2", "v3"}
+
+
+def test_a_swap_whose_answer_says_that_main_moved(
+    lakehouse: Lakehouse, nessie: Nessie, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(lakehouse, "v1")
+    head = grow(lakehouse, "v2").head()
+    assign = Nessie.assign
+
+    def sent_twice(self: Nessie, name: str, seen: str, to: str) -> None:
+        assign(self, name, seen, to)
+        if name == "main":
+            commit_by_hand(nessie, "notes")
+            assign(self, name, seen, to)
+
+    monkeypatch.setattr(Nessie, "assign", sent_twice)
+    lakehouse.promote("v2", head)
+    assert names(lakehouse) == [(lakehouse.main_version(), True), ("v2", False), ("v1", False)]
+    assert {("notes",)} <= nessie.contents("main").keys()
 
 
 def test_a_rollback_keeps_what_somebody_else_committed(

@@ -80,14 +80,13 @@ class Branches:
 
     def promote(self, name: str, expected_head: str) -> None:
         """Make it main, by one commit and one compare-and-swap, then a version. See `interface.Lakehouse`."""
+        self._versions.prepared()  # an earlier try may have moved main, and not come to the tag
         survey = self._versions.survey()
-        if name in survey.promoted:
-            if not self._versions.is_part_of_main(name):
-                raise BranchError(f"{name} was promoted and then rolled back: clear the whole run")
-            self._versions.prepared()
-        else:
+        if name not in survey.promoted:
             place = self._checked(name, expected_head)
             self._swap(name, self._squashed(name, place, survey.next_moment()), place.marker)
+        elif not self._versions.is_part_of_main(name):
+            raise BranchError(f"{name} was promoted and then rolled back: clear the whole run")
         self._drop(PROMOTING + name)
         self._drop(OPEN + name)
 
@@ -135,11 +134,11 @@ class Branches:
         try:
             self._nessie.assign(MAIN, marker.base_hash, squashed)
         except MovedError:
-            main = self._versions.main()
-            if main.version != name:  # else it was our own swap, whose answer got lost
+            main = self._versions.prepared()
+            if not self._versions.is_part_of_main(name):  # else it was our own swap, whose answer got lost
                 raise _conflict(name, marker, main.version) from None
-            squashed = main.hash
-        self._versions.keep(name, squashed)
+        else:
+            self._versions.keep(name, squashed)
 
     def _begin(self, marker: Marker) -> str:
         """The first commit of a branch, which says whose it is."""

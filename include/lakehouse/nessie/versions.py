@@ -12,7 +12,7 @@ lakehouse.empty (tag)                            main before its first version
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 
 from include.errors import BranchError, LakeFormatError
 from include.lakehouse.interface import BY_HAND, LAKE_FORMAT, MODEL_SCHEMAS, RAW
@@ -71,12 +71,17 @@ class Versions:
         return Main(ref.hash, version, ref.commit)
 
     def prepared(self) -> Main:
-        """Main, with its namespaces made and its version tagged, which a killed promote may have left."""
+        """Main, with its namespaces made and its last version tagged, as a killed promote may have left it.
+
+        Raises BranchError as `keep` does.
+        """
         main = self.main()
         if main.version is None:
-            main = self._with_namespaces(main)
-        elif main.commit is not None and main.commit.properties.get("version") == main.version:
-            self.keep(main.version, main.hash)
+            return self._with_namespaces(main)
+        commits = chain([main.commit], self._nessie.log(f"@{main.hash}"))  # others may have committed on top
+        last = next((commit for commit in commits if commit and "version" in commit.properties), None)
+        if last is not None:
+            self.keep(last.properties["version"], last.hash)
         return main
 
     def keep(self, version: str, at: str) -> None:
