@@ -194,14 +194,18 @@ class Lakehouse(Protocol):
         """
 
     def drop_branch(self, name: str) -> None:
-        """Remove an open branch. Raises InputError for an unknown name and for versions."""
+        """Remove an open branch. Raises InputError for an unknown name and for versions.
+
+        On Nessie ServiceError, too, when somebody else writes it just now: try again.
+        """
 
     def promote(self, name: str, expected_head: str) -> None:
         """Make branch `name` the version that main names: all tables of all layers, or nothing.
 
         Nothing to do when that was done before. Raises ConflictError when main is no longer the branch's
         base, BranchError when the branch is missing, is being written, or its head is not `expected_head`,
-        or when it was promoted and then rolled back.
+        or when it was promoted and then rolled back. On Nessie ServiceError, too, when another process
+        promotes it just now: try again.
         """
 
     def rollback(self, version: str) -> None:

@@ -59,6 +59,26 @@ def lost_answer(nessie: type[Nessie], method: str, of_path: str, error: Exceptio
     assert lost, "no such request was made"
 
 
+@contextmanager
+def just_before(method: str, name: str, act: Callable[[], object]) -> Iterator[None]:
+    """Let somebody else act once, before the first such call for the reference of this name."""
+    call: Callable[..., Any] = getattr(Nessie, method)
+    acted: list[str] = []
+
+    def late(self: Nessie, *arguments: Any) -> Any:
+        if not acted and name in [getattr(argument, "name", argument) for argument in arguments]:
+            acted.append(name)
+            act()
+        return call(self, *arguments)
+
+    setattr(Nessie, method, late)
+    try:
+        yield
+    finally:
+        setattr(Nessie, method, call)
+    assert acted, "no such call was made"
+
+
 def commit_by_hand(nessie: Nessie, schema: str, branch: str = "main") -> None:
     """What somebody else does to a branch: a commit that is none of ours."""
     ref = nessie.reference(branch)

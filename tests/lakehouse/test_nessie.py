@@ -34,6 +34,7 @@ from tests.lakehouse.both import nessie_of, on_nessie
 from tests.lakehouse.crashing import processes, started
 from tests.lakehouse.nessie_faults import (
     commit_by_hand,
+    just_before,
     lost_answer,
     names,
     open_and_die,
@@ -76,6 +77,15 @@ def test_a_new_lake_is_empty(lakehouse: Lakehouse, nessie: Nessie) -> None:
     with pytest.raises(InputError, match="make run"):
         lakehouse.at("main")
     assert [ref.name for ref in nessie.references()] == ["main"]
+
+
+def test_a_new_lake_that_two_prepare_at_once(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    commit_by_hand(nessie, "notes")
+    main = hash_of(nessie, "main")
+    with just_before("create", "lakehouse.empty", lambda: nessie.create(TAG, "lakehouse.empty", main)):
+        promoted(lakehouse, "v1")
+    assert hash_of(nessie, "lakehouse.empty") == main
+    assert readings(lakehouse) == {"v1"}
 
 
 def test_a_newer_lake_is_refused(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,6 +360,67 @@ def test_of_two_promotes_at_once_one_wins(lakehouse: Lakehouse) -> None:
     with ThreadPoolExecutor(2) as pool:
         (winner,) = {*pool.map(promote, heads)} - {None}
     assert names(lakehouse) == [(winner, True), ("v1", False)]
+
+
+@pytest.mark.parametrize(("name", "reference"), [("idea", "idea"), ("v2", "lakehouse.open.v2")])
+def test_a_branch_that_is_written_while_it_is_dropped(
+    lakehouse: Lakehouse, nessie: Nessie, name: str, reference: str
+) -> None:
+    promoted(lakehouse, "v1")
+    lakehouse.create_branch("idea")
+    grow(lakehouse, "v2")
+    with (
+        just_before("delete", reference, lambda: commit_by_hand(nessie, "notes", reference)),
+        pytest.raises(ServiceError, match=r"^somebody else changed branches or tags .*: try again$"),
+    ):
+        lakehouse.drop_branch(name)
+    assert ("notes",) in nessie.contents(reference)
+    lakehouse.drop_branch(name)
+    assert nessie.reference(reference) is None
+
+
+def test_a_name_that_somebody_takes_just_now(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    promoted(lakehouse, "v1")
+    with (
+        just_before("create", "idea", lambda: nessie.create(TAG, "idea", hash_of(nessie, "main"))),
+        pytest.raises(InputError, match="idea already: choose another name"),
+    ):
+        lakehouse.create_branch("idea")
+
+
+@pytest.mark.parametrize("reference", ["lakehouse.promote.v2", "lakehouse.open.v2"])
+def test_what_another_process_promotes_just_now(lakehouse: Lakehouse, nessie: Nessie, reference: str) -> None:
+    promoted(lakehouse, "v1")
+    head = grow(lakehouse, "v2").head()
+    scratch = "lakehouse.promote.v2"
+    with (
+        just_before("create", scratch, lambda: nessie.create(BRANCH, scratch, head)),
+        pytest.raises(ServiceError, match=r"^somebody else changed branches or tags .*: try again$"),
+    ):
+        lakehouse.promote("v2", head)
+    assert readings(lakehouse) == {"v1"}
+    with just_before("delete", reference, lambda: commit_by_hand(nessie, "notes", reference)):
+        lakehouse.promote("v2", head)
+    assert names(lakehouse) == [("v2", True), ("v1", False)]
+    assert readings(lakehouse) == {"v1", "v2"}
+    lakehouse.sweep()
+    assert [ref.name for ref in nessie.references() if ref.name.startswith(OURS)] == []
+
+
+def test_main_moved_while_it_is_rolled_back(lakehouse: Lakehouse, nessie: Nessie) -> None:
+    promoted(lakehouse, "v1")
+    promoted(lakehouse, "v2")
+    with (
+        just_before("assign", "main", lambda: commit_by_hand(nessie, "notes")),
+        pytest.raises(ConflictError, match=r"^somebody else moved main just now .*: try again$"),
+    ):
+        lakehouse.rollback("v1")
+    assert ("notes",) in nessie.contents("main")
+
+
+def test_a_hash_that_nessie_does_not_know_is_told(nessie: Nessie, lakehouse: Lakehouse) -> None:
+    with pytest.raises(ServiceError, match=r"^somebody else changed branches or tags .*: try again$"):
+        nessie.contents(f"@{'ab' * 32}")
 
 
 def test_a_nessie_that_others_use_too(lakehouse: Lakehouse, nessie: Nessie) -> None:

@@ -26,11 +26,23 @@ PAGE = 200
 Json = dict[str, Any]
 
 
-class MovedError(Exception):
-    """The reference is not where its caller saw it, or exists already: look again."""
+class ChangedError(ServiceError):
+    """Somebody else changed a reference after its caller saw it: look again, which is what a new try does."""
+
+    @property
+    def said(self) -> str:
+        """Nessie's own words."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return f"somebody else changed branches or tags of Nessie just now ({self.said}): try again"
 
 
-class GoneError(Exception):
+class MovedError(ChangedError):
+    """The reference is not where its caller saw it, or exists already."""
+
+
+class GoneError(ChangedError):
     """There is no such reference or hash."""
 
 
@@ -78,7 +90,7 @@ class Nessie:
     """One server. Whatever is asked of it raises ServiceError when it does not answer or fails.
 
     Methods that take a hash raise MovedError when the reference is elsewhere by now, GoneError when there is
-    none.
+    none; whoever does not know better may let both pass, which are ServiceErrors.
     """
 
     def __init__(self, uri: str) -> None:

@@ -1,11 +1,12 @@
 """Open branches: their records, whose turn the working branch is, and how one becomes main."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from include.errors import BranchError, ConflictError
 from include.lakehouse.interface import LAKE_FORMAT, RAW
-from include.lakehouse.nessie.api import BRANCH, GoneError, MovedError, Nessie
+from include.lakehouse.nessie.api import BRANCH, ChangedError, MovedError, Nessie
 from include.lakehouse.nessie.marker import Marker, read_marker
 from include.lakehouse.nessie.versions import MAIN, OPEN, OPENING, PROMOTING, WORKING, Main, Versions
 
@@ -42,8 +43,8 @@ class Branches:
             self._point(OPEN + name, begun)
             self._point(WORKING, begun)
             self._drop(OPENING + name)
-        except (MovedError, GoneError) as error:
-            raise BranchError(f"somebody else opens a branch just now ({error}): try again") from None
+        except ChangedError as error:
+            raise BranchError(f"somebody else opens a branch just now ({error.said}): try again") from None
 
     def place(self, name: str) -> Place | None:
         """Where the branch is; None when it is not open."""
@@ -87,8 +88,9 @@ class Branches:
             self._swap(name, self._squashed(name, place, survey.next_moment()), place.marker)
         elif not self._versions.is_part_of_main(name):
             raise BranchError(f"{name} was promoted and then rolled back: clear the whole run")
-        self._drop(PROMOTING + name)
-        self._drop(OPEN + name)
+        for left in (PROMOTING + name, OPEN + name):
+            with suppress(MovedError):  # another process works on it, and whoever comes last removes it
+                self._drop(left)
 
     def roll_back(self, main: Main, to: str) -> None:
         """Let main name an older version. Raises ConflictError when somebody else moved it just now.
@@ -98,8 +100,8 @@ class Branches:
         self._versions.keep_strange(main, to)
         try:
             self._nessie.assign(MAIN, main.hash, to)
-        except MovedError as error:
-            raise ConflictError(f"somebody else moved main just now ({error}): try again") from None
+        except ChangedError as error:
+            raise ConflictError(f"somebody else moved main just now ({error.said}): try again") from None
 
     def _checked(self, name: str, expected_head: str) -> Place:
         place = self.place(name)
@@ -127,8 +129,10 @@ class Branches:
         message = f"Promote {name}"
         try:
             return self._nessie.squash(scratch, marker.base_hash, place.reference, place.hash, message, facts)
-        except (MovedError, GoneError) as error:
-            raise BranchError(f"branch {name} cannot be promoted ({error}): clear the whole run") from None
+        except ChangedError as error:
+            raise BranchError(
+                f"branch {name} cannot be promoted ({error.said}): clear the whole run"
+            ) from None
 
     def _swap(self, name: str, squashed: str, marker: Marker) -> None:
         try:

@@ -83,7 +83,10 @@ class NessieLakehouse:
         is_taken = name == WORKING or self._nessie.reference(checked_name(name)) is not None
         if is_taken or self._branches.place(name) is not None:
             raise name_is_taken(name)
-        self._nessie.create(BRANCH, name, main.hash)
+        try:
+            self._nessie.create(BRANCH, name, main.hash)
+        except MovedError:  # since we looked
+            raise name_is_taken(name) from None
 
     def drop_branch(self, name: str) -> None:
         """See `interface.Lakehouse.drop_branch`."""

@@ -14,7 +14,7 @@ from pyiceberg.table import Table
 from include.errors import BranchError, ServiceError
 from include.lakehouse.engine import Parameters
 from include.lakehouse.interface import MODEL_SCHEMAS, RAW
-from include.lakehouse.nessie.api import NAMESPACE, GoneError, Json, MovedError, Nessie, table_locations
+from include.lakehouse.nessie.api import NAMESPACE, ChangedError, GoneError, Json, Nessie, table_locations
 from include.lakehouse.nessie.branches import Branches
 from include.lakehouse.nessie.catalog import NessieCatalog, contracted_table
 from include.lakehouse.nessie.postgres_copy import copy_models
@@ -98,7 +98,7 @@ class NessieReference:
             try:
                 self._read = head, self._services.nessie.contents(f"@{head}")
             except GoneError as error:
-                raise BranchError(f"{self.name} is gone from Nessie ({error})") from None
+                raise BranchError(f"{self.name} is gone from Nessie ({error.said})") from None
         return self._read[1]
 
     def _is_at(self, branch: str, head: str) -> bool:
@@ -176,8 +176,10 @@ class NessieBranch(NessieReference):
             ]
             try:
                 self._services.nessie.commit(WORKING, head, "Drop what is no model any more", operations, {})
-            except (MovedError, GoneError) as error:
-                raise BranchError(f"somebody else writes branch {self.name} ({error}): try again") from None
+            except ChangedError as error:
+                raise BranchError(
+                    f"somebody else writes branch {self.name} ({error.said}): try again"
+                ) from None
         return strangers
 
     def expire(self, keep: int = 5) -> None:

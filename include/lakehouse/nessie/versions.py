@@ -9,6 +9,7 @@ lakehouse.opening.NAME, lakehouse.promote.NAME   being made; garbage for whoever
 lakehouse.empty (tag)                            main before its first version
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -173,7 +174,8 @@ class Versions:
                 return self.prepared()
             main = self.main()
         if self._nessie.reference(EMPTY) is None:
-            self._nessie.create(TAG, EMPTY, main.hash)
+            with suppress(MovedError):  # another process was faster
+                self._nessie.create(TAG, EMPTY, main.hash)
         return main
 
 
