@@ -117,7 +117,7 @@ def test_status_says_what_there_is(lake: Home, front: Front) -> None:
     told = lake.lakehouse("status")
     assert status["main"] in told.out
     assert "Readers of Postgres see this version." in told.out
-    assert len(status["checks"]) == 4 + 7  # of the lake, of its site
+    assert len(status["checks"]) == 5 + 7  # of the lake, of its site
     assert {row["version"] for row in status["checks"]} == {status["main"]}
     lines = [line for line in told.out.splitlines() if line.startswith(("  warning: ", "  passed: "))]
     assert len(lines) == len(status["checks"])

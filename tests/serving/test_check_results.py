@@ -14,7 +14,7 @@ from include.settings import Settings
 FOUND = [
     CheckResult(READINGS_A_DAY, "home", 288.0, True, "on 2024-10-19"),
     CheckResult(MEAN_GLUCOSE, "home", about="no readings in its last ended days"),
-    CheckResult(GAPS, "home", 95.5, False, "on 2024-10-18"),
+    CheckResult(GAPS, "home", 2.0, False, "on 2024-10-18"),
     CheckResult(CONTRACTS, None, 1.0, False, "a null"),
 ]
 
@@ -33,7 +33,7 @@ def test_what_is_wrong_comes_first(postgres: Postgres) -> None:
     ]
     gaps = rows[1]
     assert (gaps["run_id"], gaps["version"], gaps["lease_number"]) == ("manual__7", "run-7", 7)
-    assert (gaps["measured"], gaps["unit"], gaps["limit_text"]) == (95.5, "minutes", "at most 30")
+    assert (gaps["measured"], gaps["unit"], gaps["limit_text"]) == (2.0, GAPS.unit, "0")
     assert gaps["about"] == "on 2024-10-18"
     assert gaps["concerns"] == "the person and the clinician"
     assert gaps["meaning"]

@@ -12,54 +12,9 @@ sites as (
 
 ),
 
--- Trio writes the fat and protein of a meal as carbs over the hours after it
-trio_carbs as (
-
-    select
-        site_id,
-        _id,
-        {{ epoch_milliseconds('treated_at') }} as milliseconds,
-        {{ json_text('payload', 'id') }} as trio_id,
-        {{ json_number('payload', 'fat') }} > 0
-        or {{ json_number('payload', 'protein') }} > 0
-            as has_fat_or_protein,
-        {{ json_text('payload', 'foodType') }} is null
-        and {{ json_number('payload', 'fat') }} = 0
-        and {{ json_number('payload', 'protein') }} = 0
-            as is_like_an_equivalent
-
-    from raw_treatments
-
-    where
-        deleted_at is null
-        and entered_by = 'Trio'
-        and event_type = 'Carb Correction'
-
-),
-
--- carbs that were eaten can look the same, but share neither their id with others
--- nor, to the millisecond, their second of the minute with a meal before
 carb_equivalents as (
 
-    select
-        site_id,
-        _id,
-        is_like_an_equivalent
-        and (
-            trio_id is not null
-            and min(milliseconds) over same_id < max(milliseconds) over same_id
-            or max(case when has_fat_or_protein then 1 end) over same_second = 1
-        ) as is_carb_equivalent
-
-    from trio_carbs
-
-    window
-        same_id as (partition by site_id, is_like_an_equivalent, trio_id),
-        same_second as (
-            partition by site_id, mod(milliseconds, 60000)
-            order by milliseconds
-            range between 50400000 preceding and 1 preceding
-        )
+    select * from {{ ref('stg_carb_equivalents') }}
 
 ),
 
@@ -67,8 +22,7 @@ classified as (
 
     select
         raw_treatments.*,
-        coalesce(carb_equivalents.is_carb_equivalent, false)
-            as is_carb_equivalent,
+        carb_equivalents.treatment_id is not null as is_carb_equivalent,
         {{ json_text('raw_treatments.payload', 'type') }} as bolus_type
 
     from raw_treatments
@@ -76,7 +30,7 @@ classified as (
     left join carb_equivalents
         on
             raw_treatments.site_id = carb_equivalents.site_id
-            and raw_treatments._id = carb_equivalents._id
+            and raw_treatments._id = carb_equivalents.treatment_id
 
     where
         raw_treatments.deleted_at is null
