@@ -14,7 +14,7 @@ LAYERS = {
     "bronze": {
         "stg_glucose_entries",
         "stg_treatments",
-        "stg_carb_equivalents",
+        "int_carb_equivalents",
         "stg_profiles",
         "stg_device_status",
         "stg_profile_switches",

@@ -14,7 +14,7 @@ sites as (
 
 carb_equivalents as (
 
-    select * from {{ ref('stg_carb_equivalents') }}
+    select * from {{ ref('int_carb_equivalents') }}
 
 ),
 
