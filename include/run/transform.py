@@ -57,7 +57,7 @@ def run_dbt(
         if event.info.level != "debug":
             said.append(event.info.msg)
 
-    with _environment({**environment, **_no_proxy_on_loopback()}), chdir(folder):
+    with _environment(environment), chdir(folder):
         try:
             outcome = dbtRunner(callbacks=[listen]).invoke(list(arguments))
         finally:
@@ -78,13 +78,6 @@ def run_dbt(
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("\n".join(said))
     raise TransformError(f"dbt {arguments[0]}: {reason}. What dbt said is in {log}")
-
-
-def _no_proxy_on_loopback() -> dict[str, str]:
-    """What dbt's adapters have to be told in the environment, besides what is said there."""
-    names = ("NO_PROXY", "no_proxy")
-    said = next((os.environ[name] for name in reversed(names) if os.environ.get(name)), "")
-    return dict.fromkeys(names, ",".join([*filter(None, [said]), "127.0.0.1", "localhost"]))
 
 
 def _reason(outcome: Any) -> str:

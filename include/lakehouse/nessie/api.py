@@ -13,13 +13,13 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from include.errors import ServiceError
+from include.lakehouse.nessie.loopback import LOOPBACK
 
 BRANCH = "BRANCH"
 TAG = "TAG"
 TABLE = "ICEBERG_TABLE"
 NAMESPACE = "NAMESPACE"
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 ANSWER_SECONDS = 30.0
 PAGE = 200
 

@@ -14,7 +14,8 @@ from requests import Response, Session
 
 from include.errors import ContractError, ServiceError
 from include.lakehouse.interface import RAW
-from include.lakehouse.nessie.api import ANSWER_SECONDS, LOOPBACK
+from include.lakehouse.nessie.api import ANSWER_SECONDS
+from include.lakehouse.nessie.loopback import LOOPBACK
 from include.lakehouse.raw_table import Guard, held, raw_table
 from include.schemas import RAW_TABLES, iceberg_schema
 from include.stack.connection import REGION, LakeConnection

@@ -12,6 +12,7 @@ from include.lakehouse.interface import BRANCH_AGE, FILE_GRACE, BranchInfo, Swep
 from include.lakehouse.names import checked_name, lake_is_empty, name_is_taken
 from include.lakehouse.nessie.api import BRANCH, MovedError, Nessie
 from include.lakehouse.nessie.branches import START_OVER, Branches
+from include.lakehouse.nessie.loopback import spare_loopback
 from include.lakehouse.nessie.reader import Reader
 from include.lakehouse.nessie.reference import NessieBranch, NessieReference, Services
 from include.lakehouse.nessie.stage_files import StageFiles
@@ -28,6 +29,7 @@ class NessieLakehouse:
     """See `interface.Lakehouse`. Every method raises ServiceError when a service does not answer."""
 
     def __init__(self, connection: LakeConnection, trino: Trino, home: Path, dbt_folder: Path) -> None:
+        spare_loopback()
         self._connection = connection
         self._trino = trino
         self._home = home

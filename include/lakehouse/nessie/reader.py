@@ -19,7 +19,6 @@ from include.errors import InputError, ServiceError
 from include.lakehouse.engine import MEMORY, Parameters, answer, check_is_query, identifier, literal
 from include.lakehouse.extensions import engine_configuration, extension_directory
 from include.lakehouse.interface import MODEL_SCHEMAS, RAW
-from include.lakehouse.nessie.api import LOOPBACK
 from include.stack.connection import REGION, LakeConnection
 
 
@@ -73,7 +72,6 @@ class Reader:
             "use_ssl": str(endpoint.scheme == "https").lower(),
         }
         options = ", ".join(f"{name} {literal(value)}" for name, value in secret.items())
-        no_proxy = ("set http_proxy = ''",) if endpoint.hostname in LOOPBACK else ()
         for statement in (
             "load avro",
             "load httpfs",
@@ -82,7 +80,6 @@ class Reader:
             f"set memory_limit = '{MEMORY}'",
             f"set temp_directory = {literal(self._home / 'spill')}",
             "set http_retries = 2",
-            *no_proxy,
             f"create secret lake (type s3, {options})",
             *(f"create schema {schema}" for schema in (RAW, *MODEL_SCHEMAS)),
             f"set allowed_directories = [{literal(self._lake.warehouse.rstrip('/') + '/')}]",
