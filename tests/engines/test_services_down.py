@@ -25,7 +25,7 @@ from include.stack.program import Program
 from include.stack.stack import Stack
 from tests.faults.gate import Gate, gates
 from tests.lakehouse.both import empty
-from tests.run.steps import RESULTS, Facts, day, days, run
+from tests.run.steps import RESULTS, Facts, day, days, run, until_staged
 
 pytestmark = pytest.mark.stack
 
@@ -182,12 +182,7 @@ def test_the_bucket_is_missing(lake: Lake) -> None:
 def test_a_service_is_killed_while_dbt_builds(lake: Lake, stack: Settings, service: str) -> None:
     """Not the way to it but the service itself: Trino too loses what it works with."""
     pipeline, before = lake.undisturbed, lake.look()
-    lease = pipeline.take_lease(owner_of_this_process("test", service), process_has_ended)
-    assert lease is not None
-    plan = pipeline.plan(lake.next_day(), lease)
-    branch = pipeline.open_branch(lease, plan)
-    staged = [pipeline.stage(window, branch) for window in plan["windows"]]
-    pipeline.validate(branch, staged)
+    lease, branch, staged = until_staged(pipeline, lake.next_day(), service)
     pipeline.merge(branch, staged)
     killing = threading.Timer(1.0, kill, [getattr(Stack(stack).programs, service)])
     killing.start()
